@@ -1,0 +1,81 @@
+/*
+ * atomic.h - the one door to <stdatomic.h>.
+ *
+ * Owns:   verbs that name their memory order, the fence, the pause.
+ * Never:  lets a bare `=` on an atomic through: we write no seq_cst by accident.
+ *
+ * Convention: an ordering carries a label where it stands, and the label of the
+ * access it pairs with: `A1 <- R2`. Data edges ride on release/acquire
+ * variables; a fence alone never publishes data, since ThreadSanitizer does not
+ * model fences.
+ */
+#ifndef ZK_PRIVATE_ATOMIC_H
+#define ZK_PRIVATE_ATOMIC_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#define zk_load_relaxed(p) atomic_load_explicit((p), memory_order_relaxed)
+#define zk_load_acquire(p) atomic_load_explicit((p), memory_order_acquire)
+#define zk_load_seq_cst(p) atomic_load_explicit((p), memory_order_seq_cst)
+
+#define zk_store_relaxed(p, v) \
+    atomic_store_explicit((p), (v), memory_order_relaxed)
+#define zk_store_release(p, v) \
+    atomic_store_explicit((p), (v), memory_order_release)
+#define zk_store_seq_cst(p, v) \
+    atomic_store_explicit((p), (v), memory_order_seq_cst)
+
+#define zk_add_relaxed(p, v) \
+    atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
+#define zk_add_release(p, v) \
+    atomic_fetch_add_explicit((p), (v), memory_order_release)
+#define zk_add_acq_rel(p, v) \
+    atomic_fetch_add_explicit((p), (v), memory_order_acq_rel)
+#define zk_add_seq_cst(p, v) \
+    atomic_fetch_add_explicit((p), (v), memory_order_seq_cst)
+#define zk_sub_seq_cst(p, v) \
+    atomic_fetch_sub_explicit((p), (v), memory_order_seq_cst)
+
+#define zk_exchange_acq_rel(p, v) \
+    atomic_exchange_explicit((p), (v), memory_order_acq_rel)
+
+/* Strong; `expected` is a pointer and receives what was there on failure. */
+#define zk_cas_relaxed(p, expected, v)       \
+    atomic_compare_exchange_strong_explicit( \
+        (p), (expected), (v), memory_order_relaxed, memory_order_relaxed)
+#define zk_cas_acq_rel(p, expected, v)       \
+    atomic_compare_exchange_strong_explicit( \
+        (p), (expected), (v), memory_order_acq_rel, memory_order_acquire)
+#define zk_cas_seq_cst(p, expected, v)       \
+    atomic_compare_exchange_strong_explicit( \
+        (p), (expected), (v), memory_order_seq_cst, memory_order_relaxed)
+
+/*
+ * Adds to a counter that only the calling thread writes: a plain load and
+ * store, without the locked instruction that zk_add_*() would need. The release
+ * makes the counter an edge for whoever reads it with acquire.
+ */
+#define zk_bump_release(p, v) zk_store_release((p), zk_load_relaxed(p) + (v))
+#define zk_bump_relaxed(p, v) zk_store_relaxed((p), zk_load_relaxed(p) + (v))
+
+#define zk_fence_seq_cst() atomic_thread_fence(memory_order_seq_cst)
+
+/* Tells the core that this is a spin, so that its sibling gets the pipeline. */
+static inline void
+zk_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory");
+#endif
+}
+
+/* What false sharing is kept apart by: two lines, for the adjacent-line
+ * prefetcher of x86 and the 128-byte lines of some aarch64 cores. */
+#define ZK_CACHE_LINE 128
+
+#define ZK_ALIGNED_LINE _Alignas(ZK_CACHE_LINE)
+
+#endif
