@@ -1,0 +1,30 @@
+/*
+ * export.h - the words that mark a declaration as public.
+ *
+ * Owns:   linkage, visibility and attribute words for the other headers.
+ * Never:  declares anything.
+ */
+#ifndef ZKRT_EXPORT_H
+#define ZKRT_EXPORT_H
+
+#ifdef __cplusplus
+#    define ZK_BEGIN_DECLS  extern "C" {
+#    define ZK_END_DECLS    }
+#    define ZK_THREAD_LOCAL thread_local
+#else
+#    define ZK_BEGIN_DECLS
+#    define ZK_END_DECLS
+#    define ZK_THREAD_LOCAL _Thread_local
+#endif
+
+/* Everything in the library is hidden but what carries this word. */
+#define ZK_API __attribute__((visibility("default")))
+
+#define ZK_NODISCARD __attribute__((warn_unused_result))
+
+#define ZK_ALLOCATOR __attribute__((malloc, warn_unused_result))
+
+#define ZK__CAT_(a, b) a##b
+#define ZK__CAT(a, b)  ZK__CAT_(a, b)
+
+#endif

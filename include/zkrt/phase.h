@@ -1,0 +1,126 @@
+/*
+ * phase.h - the lifetime of what is allocated from an arena.
+ *
+ * Owns:   begin, end, and the function and block forms that cannot forget to.
+ * Never:  allocates for the caller (alloc.h).
+ *
+ * A phase belongs to the thread that began it, its opener. Between begin and
+ * end, requests of at least min_bytes from the opener and from the tasks of the
+ * phase come from the phase's arena. Everybody else is not touched by it: other
+ * threads, and tasks that were spawned outside of it, use the heap, and may
+ * open phases of their own meanwhile.
+ *
+ * What a phase allocated may be read until its opener begins its next phase,
+ * releases the arena or exits, or the lane closes.
+ */
+#ifndef ZKRT_PHASE_H
+#define ZKRT_PHASE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <zkrt/error.h>
+#include <zkrt/runtime.h>
+
+ZK_BEGIN_DECLS
+
+/*
+ * Begins a phase, or a stage when the caller's own phase is open: a savepoint
+ * in the same arena, whose end gives back only what was allocated since.
+ *
+ * An outermost begin first waits until nothing of the arena's last phase runs,
+ * resets every slab, and then opens. All pointers of the opener's previous
+ * phase are dead from here on. The name is copied, at most 47 bytes of it, and
+ * may be NULL.
+ *
+ * Thread: any that may enter the lane, not inside a task.
+ * Cost:   O(slots), no system call once the thread has entered and the arena
+ *         exists.
+ * Errors: ZK_EPERM   inside a task: its siblings run; nothing changed
+ *         ZK_EAGAIN  no slot or no arena is free; nothing changed
+ *         ZK_ENOMEM  no address space for an arena; nothing changed
+ *         ZK_EINVAL  stages nest deeper than ZK_MAX_STAGES; nothing changed
+ */
+ZK_API ZK_NODISCARD zk_err_t zk_phase_begin(const char *name);
+ZK_API ZK_NODISCARD zk_err_t zk_phase_begin_on(zk_runtime_t *lane,
+                                               const char *name);
+
+#define ZK_MAX_STAGES 32
+
+/*
+ * Ends the innermost stage or phase of the calling thread: waits until each
+ * task of it has finished, detached ones too, and leaves its queues drained.
+ * From then on the caller's requests go to the heap, or to the enclosing phase.
+ *
+ * Errors: ZK_ESTALE  this thread has no open phase; nothing changed
+ *         ZK_EPERM   inside a task; nothing changed
+ *         any other  the first non-zero result of a detached task; it did end
+ */
+ZK_API ZK_NODISCARD zk_err_t zk_phase_end(void);
+
+/*
+ * Gives the arena of the caller's last, ended phase back to the lane's pool.
+ * Its pointers are dead. ZK_EBUSY while a phase of the caller is open.
+ */
+ZK_API ZK_NODISCARD zk_err_t zk_phase_release(void);
+
+/* A stage of a proof. Its result ends the phase and is handed on. */
+typedef int (*zk_stage_fn)(void *arg);
+
+/*
+ * Runs stage(arg) in a phase of its own, on the calling thread, and ends it
+ * whatever the result. Returns the first of: the code of a failed begin (the
+ * stage did not run), the stage's result, the code of the end.
+ */
+ZK_API zk_err_t zk_runtime_phase(const char *name, zk_stage_fn stage,
+                                 void *arg);
+ZK_API zk_err_t zk_runtime_phase_on(zk_runtime_t *lane, const char *name,
+                                    zk_stage_fn stage, void *arg);
+
+/*
+ * ZK_PHASE("commit") { ... } - the block form. The phase ends on break, return,
+ * goto out of the block and C++ exceptions. The block always runs, once: where
+ * no phase could begin it runs on the enclosing phase or the heap, and
+ * zk_phase_error() tells.
+ */
+#define ZK_PHASE(name) ZK__PHASE(name, ZK__CAT(zk__guard_, __COUNTER__))
+#define ZK__PHASE(name, guard)                             \
+    for (zk_phase_guard_t guard                            \
+         __attribute__((cleanup(zk__phase_guard_close))) = \
+             zk__phase_guard_open(name);                   \
+         zk__phase_guard_step(&(guard));)
+
+typedef struct zk_phase_guard {
+    int runs;  /* times that the block was let in */
+    int begun; /* whether there is a phase to end */
+} zk_phase_guard_t;
+
+ZK_API zk_phase_guard_t zk__phase_guard_open(const char *name);
+ZK_API int zk__phase_guard_step(zk_phase_guard_t *guard);
+ZK_API void zk__phase_guard_close(zk_phase_guard_t *guard);
+
+/* The code of this thread's last begin or end of a phase. */
+ZK_API zk_err_t zk_phase_error(void);
+
+/* What a phase has used so far. */
+typedef struct {
+    size_t size;       /* set by the caller */
+    uint64_t epoch;    /* count of the arena's phases; 0: no phase yet */
+    unsigned depth;    /* 0 none open, 1 the phase, 2 a stage of it, ... */
+    size_t bytes;      /* allocated and not rewound, all slots */
+    size_t peak_bytes; /* the most that was, since the outermost begin */
+    size_t stage_peak_bytes; /* the same since the innermost begin */
+    char name[48];           /* of the innermost one */
+} zk_phase_stats_t;
+
+/*
+ * The caller's open phase, or its last one. Inside a task, the task's phase.
+ *
+ * Errors: ZK_EINVAL  stats->size is not one the library knows
+ *         ZK_ESTALE  there is none
+ */
+ZK_API ZK_NODISCARD zk_err_t zk_phase_stats(zk_phase_stats_t *stats);
+
+ZK_END_DECLS
+
+#endif

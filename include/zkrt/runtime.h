@@ -1,0 +1,198 @@
+/*
+ * runtime.h - lanes: pinned workers, their arenas, and who is inside.
+ *
+ * Owns:   opening, closing, entering, options, and what was really chosen.
+ * Never:  submits work (parallel.h) or begins a phase (phase.h).
+ */
+#ifndef ZKRT_RUNTIME_H
+#define ZKRT_RUNTIME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <zkrt/error.h>
+
+ZK_BEGIN_DECLS
+
+/*
+ * A lane: N workers, one slot each, spare slots for other threads, and a pool
+ * of arenas. Workers are threads of the lane, but for one: the thread that
+ * enters counts as one of the N while it is inside.
+ */
+typedef struct zk_runtime zk_runtime_t;
+
+enum zk_bind {
+    ZK_BIND_DEFAULT = 0, /* close */
+    ZK_BIND_CLOSE,       /* neighbouring cores first */
+    ZK_BIND_SPREAD,      /* as far apart as the topology allows */
+    ZK_BIND_NONE         /* let the kernel place the workers */
+};
+
+enum zk_huge {
+    ZK_HUGE_DEFAULT = 0, /* auto */
+    ZK_HUGE_AUTO,        /* ask for huge pages where they pay; see design.md */
+    ZK_HUGE_ALWAYS,      /* ask for them from the first byte */
+    ZK_HUGE_NEVER        /* refuse them */
+};
+
+/*
+ * What the library has to say without being asked: a malformed variable, a
+ * refused binding. `message` is one line without a newline, valid during the
+ * call only. Any thread that calls the library; do not call back into it.
+ */
+typedef void (*zk_notice_fn)(const char *message, void *arg);
+
+/*
+ * Options of a lane. A field that is zero means "you choose". Later versions
+ * append fields and tell the old callers by `size`: initialise with ZK_OPTIONS.
+ * The environment overrides each of them, see zkrt(7).
+ */
+typedef struct zk_options {
+    size_t size;          /* sizeof(zk_options_t) */
+    unsigned workers;     /* N, the entering thread included */
+    unsigned spare_slots; /* slots for threads beyond N */
+    size_t slab_bytes;    /* address space per slot and arena */
+    size_t min_bytes;     /* smaller requests go to the heap; 1: none does */
+    size_t stack_bytes;   /* stack of each worker thread */
+    uint64_t seed;        /* order in which victims are tried */
+    unsigned spin_us;     /* how long an idle worker spins before it sleeps */
+    enum zk_bind bind;
+    enum zk_huge hugepages;
+    zk_notice_fn notice; /* default: one line on stderr, each line once */
+    void *notice_arg;
+} zk_options_t;
+
+#ifdef __cplusplus
+#    define ZK_OPTIONS_INIT                                             \
+        {                                                               \
+            sizeof(zk_options_t), 0, 0, 0, 0, 0, 0, 0, ZK_BIND_DEFAULT, \
+                ZK_HUGE_DEFAULT, nullptr, nullptr                       \
+        }
+#else
+/* ZK_OPTIONS(.workers = 4) is an options struct with these fields set. */
+#    define ZK_OPTIONS(...) \
+        (&(const zk_options_t){.size = sizeof(zk_options_t), __VA_ARGS__})
+#    define ZK_OPTIONS_INIT              \
+        {                                \
+            .size = sizeof(zk_options_t) \
+        }
+#endif
+
+#define ZK_MAX_WORKERS 1024u
+#define ZK_MAX_SPARE   1024u
+
+/* What a lane really runs with. */
+typedef struct {
+    size_t size;           /* set by the caller: sizeof(zk_runtime_info_t) */
+    unsigned workers;      /* N: what the lane was opened for */
+    unsigned threads;      /* worker threads started so far, at most N - 1 */
+    unsigned slots;        /* workers and spare ones */
+    unsigned arenas;       /* reserved so far */
+    unsigned nodes;        /* NUMA nodes under the lane */
+    size_t slab_bytes;     /* what was asked for */
+    size_t slab_bytes_got; /* what the system granted; 0: no arena at all */
+    size_t min_bytes;      /* routing threshold; 0 sends all to the arena */
+    unsigned spin_us;
+    enum zk_bind bind; /* NONE also where binding was refused */
+    enum zk_huge hugepages;
+    const char *workers_from; /* why N: "options", "ZK_NUM_WORKERS", ... */
+} zk_runtime_info_t;
+
+/*
+ * Opens a lane. `options` may be NULL: built-in values and the environment.
+ *
+ * Starts no thread: workers start with the first work that can use them. When
+ * address space is refused the slab size halves until it fits, see
+ * zk_runtime_info_t. On an error *lane is NULL and nothing is kept.
+ *
+ * Thread: any.
+ * Cost:   one topology load per process (milliseconds), one reservation.
+ * Errors: ZK_EINVAL  lane is NULL or an option is out of range
+ *         ZK_ENOMEM  not even the lane's own records could be mapped
+ */
+ZK_API ZK_NODISCARD zk_err_t zk_runtime_open(zk_runtime_t **lane,
+                                             const zk_options_t *options);
+
+/*
+ * Closes a lane: joins its threads and returns its memory to the system. Every
+ * pointer into its arenas is dead afterwards; the heap's blocks live on. The
+ * caller leaves the lane if it is inside. A NULL lane is ZK_OK.
+ *
+ * Thread: any, not inside a task.
+ * Errors: ZK_EPERM  called from a task; nothing changed
+ *         ZK_EBUSY  another thread is inside, or a phase is open;
+ *                   nothing changed
+ */
+ZK_API ZK_NODISCARD zk_err_t zk_runtime_close(zk_runtime_t *lane);
+
+/*
+ * The lane the caller is in, else the default lane, which this call opens from
+ * the environment when it is the first to need it. NULL when that failed.
+ * The default lane closes when the process ends; zk_runtime_close() on it
+ * works too, and the next use opens it again.
+ */
+ZK_API zk_runtime_t *zk_runtime_current(void);
+
+/* What was chosen. ZK_EINVAL when info->size is not one the library knows. */
+ZK_API ZK_NODISCARD zk_err_t zk_runtime_info(const zk_runtime_t *lane,
+                                             zk_runtime_info_t *info);
+
+/*
+ * Makes the calling thread a worker of the lane until zk_runtime_leave(): it
+ * takes a slot, and its core when slot 0 is free. Calls nest; the outermost
+ * leave gives the slot back and restores the thread's former CPU affinity.
+ * Threads that the caller creates while inside inherit the binding.
+ *
+ * A thread that calls zk_parallel_for() or begins a phase without having
+ * entered is inside for the duration of that loop or phase, so entering is
+ * never needed for correctness; it saves the cost of doing it each time. Only
+ * entering and phases bind the thread: a lone loop does not.
+ *
+ * Cost:   outermost: a few system calls. Nested: none.
+ * Errors: ZK_EAGAIN  no slot is free
+ *         ZK_EPERM   the thread is inside another lane
+ */
+ZK_API ZK_NODISCARD zk_err_t zk_runtime_enter(zk_runtime_t *lane);
+
+/*
+ * Undoes one zk_runtime_enter().
+ *
+ * Errors: ZK_ESTALE  the thread had not entered; nothing changed
+ *         ZK_EBUSY   it is the outermost one and a phase of this thread is
+ *                    open, or the caller is a task; nothing changed
+ */
+ZK_API ZK_NODISCARD zk_err_t zk_runtime_leave(void);
+
+/* The caller's slot, or -1 outside. Stable while the thread is inside. */
+ZK_API int zk_slot(void);
+
+/* N of the lane the caller is in, else of the default lane. */
+ZK_API unsigned zk_num_workers(void);
+
+/*
+ * Counters of a lane since it was opened. They are read without stopping
+ * anybody: exact when the lane is quiet, close otherwise.
+ */
+typedef struct {
+    size_t size;             /* set by the caller */
+    uint64_t phases;         /* outermost phases begun */
+    uint64_t stages;         /* nested ones begun */
+    uint64_t tasks;          /* tasks pushed: spawned, submitted, split off */
+    uint64_t steals;         /* taken by another worker than the pusher */
+    uint64_t sleeps;         /* times that a worker went to sleep */
+    uint64_t arena_bytes;    /* allocated by phases and stages that ended */
+    uint64_t overflow_count; /* meant for an arena, served by the heap */
+    uint64_t overflow_bytes;
+    uint64_t bad_frees; /* addresses in an arena that were no live block */
+    uint64_t arena_committed; /* bytes of slabs made accessible so far */
+} zk_runtime_stats_t;
+
+ZK_API ZK_NODISCARD zk_err_t zk_runtime_stats(const zk_runtime_t *lane,
+                                              zk_runtime_stats_t *stats);
+
+/* Sets overflow_count and overflow_bytes to zero. The lane must be quiet. */
+ZK_API void zk_runtime_stats_reset_overflow(zk_runtime_t *lane);
+
+ZK_END_DECLS
+
+#endif

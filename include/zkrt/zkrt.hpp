@@ -1,0 +1,139 @@
+/*
+ * zkrt.hpp - zkrt for C++17, header only.
+ *
+ * Owns:   a phase guard and loops over lambdas. Exceptions cross both: a phase
+ *         ends while one passes, and the first one that a loop body throws is
+ *         rethrown to the caller of the loop.
+ * Never:  adds state of its own to the C interface.
+ */
+#ifndef ZKRT_ZKRT_HPP
+#define ZKRT_ZKRT_HPP
+
+#include <atomic>
+#include <cstddef>
+#include <exception>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+#include <zkrt/zkrt.h>
+
+namespace zk
+{
+
+/* A code of the library as an exception. */
+class error : public std::runtime_error
+{
+  public:
+    explicit error(zk_err_t code)
+        : std::runtime_error(zk_strerror(code)), code_(code)
+    {
+    }
+
+    zk_err_t code() const noexcept
+    {
+        return code_;
+    }
+
+  private:
+    zk_err_t code_;
+};
+
+/*
+ * A phase, or a stage, for the length of a scope. The constructor throws
+ * zk::error when it cannot begin. end() ends it early and throws the end's
+ * code; the destructor ends it silently.
+ */
+class phase
+{
+  public:
+    explicit phase(const char *name)
+    {
+        check(zk_phase_begin(name));
+    }
+
+    phase(zk_runtime_t *lane, const char *name)
+    {
+        check(zk_phase_begin_on(lane, name));
+    }
+
+    phase(const phase &) = delete;
+    phase &operator=(const phase &) = delete;
+
+    ~phase()
+    {
+        if (open_)
+            (void)!zk_phase_end();
+    }
+
+    void end()
+    {
+        if (!open_)
+            throw error(ZK_ESTALE);
+        open_ = false;
+        check(zk_phase_end());
+    }
+
+  private:
+    static void check(zk_err_t err)
+    {
+        if (err != ZK_OK)
+            throw error(err);
+    }
+
+    bool open_ = true;
+};
+
+namespace detail
+{
+
+/* The body of a loop, and the first exception that left it. */
+template <class F> struct loop {
+    F &body;
+    std::atomic<bool> thrown{false};
+    std::exception_ptr what{};
+
+    static int run(std::size_t begin, std::size_t end, void *arg)
+    {
+        loop *self = static_cast<loop *>(arg);
+
+        try {
+            if constexpr (std::is_void_v<std::invoke_result_t<F &, std::size_t,
+                                                              std::size_t>>) {
+                self->body(begin, end);
+                return ZK_OK;
+            } else {
+                return self->body(begin, end);
+            }
+        } catch (...) {
+            /* The loop itself orders this write before the caller's read. */
+            if (!self->thrown.exchange(true))
+                self->what = std::current_exception();
+            return ZK_ECANCELED;
+        }
+    }
+};
+
+} // namespace detail
+
+/*
+ * zk_parallel_for() over a callable body(begin, end), which returns void or a
+ * zk_err_t. Rethrows the first exception of the body.
+ */
+template <class F>
+zk_err_t
+parallel_for(std::size_t begin, std::size_t end, std::size_t grain, F &&body)
+{
+    using fn = std::remove_reference_t<F>;
+    detail::loop<fn> loop{body};
+    zk_err_t err =
+        zk_parallel_for(begin, end, grain, detail::loop<fn>::run, &loop);
+
+    if (loop.what)
+        std::rethrow_exception(loop.what);
+    return err;
+}
+
+} // namespace zk
+
+#endif
