@@ -1,0 +1,107 @@
+/*
+ * os.c - the mmap family, and nothing else of the system.
+ *
+ * Owns:   the calls and the reading of RLIMIT_AS.
+ * Never:  retries with another size: the caller knows what it can do without.
+ */
+#include "alloc/os.h"
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "private/bits.h"
+
+size_t
+zk__os_page(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+void *
+zk__os_reserve(size_t bytes, size_t align)
+{
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    char *raw, *p;
+
+    if (bytes > SIZE_MAX - align)
+        return NULL;
+    raw = mmap(NULL, bytes + align, PROT_NONE, flags, -1, 0);
+    if (raw == MAP_FAILED)
+        return NULL;
+
+    /* Cut the unaligned ends off. */
+    p = raw + (zk_round_up((uintptr_t)raw, align) - (uintptr_t)raw);
+    if (p != raw)
+        munmap(raw, (size_t)(p - raw));
+    if (raw + align != p)
+        munmap(p + bytes, (size_t)(raw + align - p));
+    return p;
+}
+
+bool
+zk__os_commit(void *p, size_t bytes)
+{
+    return mprotect(p, bytes, PROT_READ | PROT_WRITE) == 0;
+}
+
+void *
+zk__os_map(size_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
+}
+
+void
+zk__os_unmap(void *p, size_t bytes)
+{
+    if (p != NULL)
+        munmap(p, bytes);
+}
+
+void
+zk__os_discard(void *p, size_t bytes)
+{
+    (void)madvise(p, bytes, MADV_DONTNEED);
+}
+
+void
+zk__os_advise_huge(void *p, size_t bytes, bool want)
+{
+    (void)madvise(p, bytes, want ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
+/* Bytes of address space in use: the first field of statm, in pages. */
+static size_t
+address_space_used(void)
+{
+    char text[64];
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    ssize_t n;
+
+    if (fd < 0)
+        return 0;
+    n = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (n <= 0)
+        return 0;
+    text[n] = '\0';
+    return (size_t)strtoull(text, NULL, 10) * zk__os_page();
+}
+
+size_t
+zk__os_address_space_left(void)
+{
+    struct rlimit limit;
+    size_t used;
+
+    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return SIZE_MAX;
+    used = address_space_used();
+    return limit.rlim_cur > used ? (size_t)limit.rlim_cur - used : 0;
+}

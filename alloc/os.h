@@ -1,0 +1,50 @@
+/*
+ * os.h - the one door to the mmap family.
+ *
+ * Owns:   reserving, committing, releasing and advising address ranges.
+ * Never:  knows what a range is for; keeps no state.
+ *
+ * All sizes are multiples of zk__os_page().
+ */
+#ifndef ZK_ALLOC_OS_H
+#define ZK_ALLOC_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define ZK_HUGE_PAGE ((size_t)2 << 20)
+
+/* The base page size. */
+size_t zk__os_page(void);
+
+/*
+ * Address space only: inaccessible, not accounted, aligned to `align` (a power
+ * of two, at least a page). NULL when refused; errno tells.
+ */
+void *zk__os_reserve(size_t bytes, size_t align);
+
+/*
+ * Makes a reserved range readable and writable, zero on first touch. False when
+ * the kernel refuses to account for it; the range is then as before.
+ */
+bool zk__os_commit(void *p, size_t bytes);
+
+/* Accessible zeroed pages for the library's own records; NULL when refused. */
+void *zk__os_map(size_t bytes);
+
+/* Ends a range of zk__os_reserve() or zk__os_map(). */
+void zk__os_unmap(void *p, size_t bytes);
+
+/* Drops the pages of a committed range; they read as zero again. */
+void zk__os_discard(void *p, size_t bytes);
+
+/* Asks for huge pages in a range, or for none. Advice: never fails. */
+void zk__os_advise_huge(void *p, size_t bytes, bool want);
+
+/*
+ * What may still be reserved under RLIMIT_AS, or SIZE_MAX where there is no
+ * limit.
+ */
+size_t zk__os_address_space_left(void);
+
+#endif

@@ -1,0 +1,206 @@
+/*
+ * route.c - the public allocation calls: arena or heap?
+ *
+ * Owns:   the routing of zkrt/alloc.h and nothing behind it.
+ * Never:  knows whose phase it is: the caller's slab says all (slab.h).
+ *
+ * To allocate, the caller's slab decides: a thread in no phase has one without
+ * room. To give back, the address decides: it lies in an arena or it does not.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <zkrt/alloc.h>
+
+#include "alloc/arena.h"
+#include "alloc/heap.h"
+#include "alloc/slab.h"
+#include "private/bits.h"
+#include "private/check.h"
+
+#define ALIGN_MAX ((size_t)1 << 30)
+
+/* A request for the arena went to the heap. The empty slab never gets here with
+ * a request that it would have to count, see zk__slab_none. */
+static void
+count_overflow(struct zk_slab *s, size_t n)
+{
+    if (s == &zk__slab_none)
+        return;
+    zk_bump_relaxed(&s->overflow_count, (uint64_t)1);
+    zk_bump_relaxed(&s->overflow_bytes, (uint64_t)n);
+}
+
+void *
+zk_malloc(size_t n)
+{
+    struct zk_slab *s = zk__slab_mine();
+
+    if (n >= s->min_bytes) {
+        void *p = zk__slab_alloc(s, n, ZK_GRANULE);
+
+        if (ZK_LIKELY(p != NULL))
+            return p;
+        count_overflow(s, n);
+    }
+    return zk__heap_alloc(n);
+}
+
+void *
+zk_calloc(size_t count, size_t each)
+{
+    struct zk_slab *s = zk__slab_mine();
+    size_t n;
+
+    if (__builtin_mul_overflow(count, each, &n)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    if (n >= s->min_bytes) {
+        void *p = zk__slab_alloc_zeroed(s, n);
+
+        if (ZK_LIKELY(p != NULL))
+            return p;
+        count_overflow(s, n);
+    }
+    return zk__heap_alloc_zeroed(n);
+}
+
+void *
+zk_aligned_alloc(size_t align, size_t n)
+{
+    struct zk_slab *s = zk__slab_mine();
+    void *p;
+
+    if (!zk_is_pow2(align) || align > ALIGN_MAX) {
+        errno = EINVAL;
+        return NULL;
+    }
+    if (n >= s->min_bytes) {
+        p = zk__slab_alloc(s, n, zk_max_size(align, ZK_GRANULE));
+        if (ZK_LIKELY(p != NULL))
+            return p;
+        count_overflow(s, n);
+    }
+    p = zk__heap_alloc_aligned(align, n);
+    if (p == NULL)
+        errno = ENOMEM;
+    return p;
+}
+
+void *
+zk_phase_alloc(size_t n, size_t align)
+{
+    void *p = NULL;
+
+    if (align == 0)
+        align = ZK_GRANULE;
+    if (!zk_is_pow2(align) || align > ALIGN_MAX) {
+        errno = EINVAL;
+        return NULL;
+    }
+    p = zk__slab_alloc(zk__slab_mine(), n, zk_max_size(align, ZK_GRANULE));
+    if (p == NULL)
+        errno = ENOMEM;
+    return p;
+}
+
+/* The caller was handed, or passes us, an address that is no live block. */
+static void
+count_bad(struct zk_slab *s)
+{
+    zk_add_relaxed(&s->bad_frees, (uint64_t)1);
+}
+
+/*
+ * A block of an arena gets another size. It stays in its slab when that is the
+ * caller's; otherwise it moves to where the caller allocates now.
+ */
+static void *
+realloc_arena(struct zk_slab *s, void *p, size_t n)
+{
+    struct zk_slab *mine = zk__slab_mine();
+    struct zk_block block = zk__slab_block(s, p);
+    void *moved;
+
+    if (block.bytes == 0) {
+        count_bad(s);
+        errno = EINVAL;
+        return NULL;
+    }
+    if (s == mine && zk__slab_resize(s, p, block, n))
+        return p;
+    if (n <= block.bytes)
+        return p;
+
+    moved = zk__slab_alloc(mine, n, ZK_GRANULE);
+    if (moved == NULL) {
+        count_overflow(mine, n);
+        moved = zk__heap_alloc(n);
+    }
+    if (moved == NULL)
+        return NULL;
+    memmove(moved, p, zk_min_size(block.bytes, n));
+    if (s == mine)
+        (void)zk__slab_free(s, p);
+    return moved;
+}
+
+void *
+zk_realloc(void *p, size_t n)
+{
+    struct zk_place place;
+
+    if (p == NULL)
+        return zk_malloc(n);
+    place = zk__arena_find(p);
+    if (place.slab == NULL)
+        return zk__heap_realloc(p, n); /* sticky: never into an arena */
+    return realloc_arena(place.slab, p, n);
+}
+
+void
+zk_free(void *p)
+{
+    struct zk_place place = zk__arena_find(p);
+
+    if (place.slab == NULL) {
+        zk__heap_free(p);
+        return;
+    }
+    if (place.slab == zk__slab_mine()) {
+        if (!zk__slab_free(place.slab, p))
+            count_bad(place.slab);
+    } else if (zk__slab_block(place.slab, p).bytes == 0) {
+        count_bad(place.slab);
+    }
+}
+
+size_t
+zk_usable_size(const void *p)
+{
+    struct zk_place place;
+
+    if (p == NULL)
+        return 0;
+    place = zk__arena_find(p);
+    if (place.slab == NULL)
+        return zk__heap_usable(p);
+    return zk__slab_block(place.slab, p).bytes;
+}
+
+void *
+zk_detach(const void *p, size_t n)
+{
+    void *copy = zk__heap_alloc(n);
+
+    if (copy != NULL && n != 0)
+        memcpy(copy, p, n);
+    return copy;
+}
+
+int
+zk_in_arena(const void *p)
+{
+    return zk__arena_find(p).slab != NULL;
+}

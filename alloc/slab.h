@@ -1,0 +1,185 @@
+/*
+ * slab.h - one slot's bump range and the sizes of the blocks in it.
+ *
+ *     base                          next          end           limit
+ *      v                             v             v              v
+ *      | block | window of small ... | free        | not committed | guard
+ *
+ * Small blocks (below ZK_SMALL_LIMIT) are bumped inside windows of 64 KiB, by
+ * the code that zkrt/alloc.h inlines; the others are bumped here. Both start
+ * on a cache line.
+ *
+ * Sizes lie beside the slab, so data stay aligned, a stray write cannot forge a
+ * header, and free, realloc and usable_size need no size from the caller:
+ *
+ *   pages[i]  one word per 4 KiB of the slab. A block that is not small covers
+ *             at least 4 KiB, so at most one of them starts in a page: the word
+ *             holds where, how long, and the tag of the phase that wrote it.
+ *   sizes[g]  one number per 64-byte granule, used inside windows only.
+ *
+ * That is 0.2 % of a slab's large blocks and 3 % of its windows, touched only
+ * where blocks start. A reset writes none of it: the tag changes, and words with
+ * an old tag name no block.
+ *
+ * S1  base <= next <= end <= limit, all but limit multiples of 64.
+ * S2  Bytes above `touched` have never been handed out since their pages were
+ *     fresh: they read as zero.
+ * S3  A word of pages[] names a live block iff it lies below next, its tag is
+ *     the slab's, and its kind says so. Words in [.., dirty) may carry the
+ *     slab's tag from blocks that a rewind killed, so whoever bumps over them
+ *     clears them first.
+ * S4  A small block starts at granule g iff its page is a window's, g lies below
+ *     window.next, and sizes[g] is neither 0 nor marked as freed.
+ *
+ * Thread: the slot's owner, but for zk__slab_block() which any thread may call
+ * on a block that was passed to it properly.
+ */
+#ifndef ZK_ALLOC_SLAB_H
+#define ZK_ALLOC_SLAB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <zkrt/alloc.h>
+#include <zkrt/phase.h>
+#include <zkrt/runtime.h>
+
+#include "private/atomic.h"
+
+#define ZK_GRANULE      ((size_t)64)
+#define ZK_SMALL_LIMIT  ((size_t)4096)
+#define ZK_PAGE         ((size_t)4096) /* of pages[], whatever the system's */
+#define ZK_WINDOW_BYTES ((size_t)64 << 10)
+
+/* The size field of a page word counts granules in 32 bits. */
+#define ZK_SLAB_BYTES_MAX ((size_t)1 << 38)
+#define ZK_SLAB_BYTES_MIN ((size_t)1 << 20)
+
+typedef _Atomic uint64_t zk_page_word;
+
+/* Where a stage began, so that its end can go back there. */
+struct zk_slab_mark {
+    char *next;
+    char *window_next;
+    char *window_end;
+    char *stage_peak; /* of the enclosing stage so far */
+};
+
+struct zk_slab {
+    struct zk_window window; /* first: zk__window points here */
+    size_t min_bytes;        /* routing threshold of the lane */
+    char *base;
+    _Atomic(char *) next; /* the owner writes; lookups of others read */
+    char *end;            /* what is committed */
+    char *limit;          /* what is reserved, less the guard */
+    char *touched;        /* S2 */
+    char *dirty;          /* S3 */
+    char *peak;           /* highest next since the reset */
+    char *stage_peak;     /* highest next since the innermost begin */
+    zk_page_word *pages;
+    _Atomic uint32_t tag; /* as next */
+    unsigned depth;       /* marks in use */
+    enum zk_huge huge;
+    struct zk_slab_mark marks[ZK_MAX_STAGES];
+
+    /* Written by the owner, read by whoever asks for statistics. */
+    ZK_ALIGNED_LINE _Atomic uint64_t overflow_count;
+    _Atomic uint64_t overflow_bytes;
+    _Atomic uint64_t bad_frees;
+    _Atomic uint64_t bytes_ended;
+    _Atomic uint64_t committed;
+};
+
+/* What stands at an address of a slab. */
+struct zk_block {
+    size_t bytes; /* capacity; 0: no live block starts here */
+    bool small;
+};
+
+/* The slab of a thread that is in no phase: it has no room. Never written. */
+extern struct zk_slab zk__slab_none;
+
+/* The calling thread's slab, never NULL. */
+static inline struct zk_slab *
+zk__slab_mine(void)
+{
+    return (struct zk_slab *)(void *)zk__window;
+}
+
+/* Makes s the calling thread's slab; returns the one it replaces. */
+static inline struct zk_slab *
+zk__slab_use(struct zk_slab *s)
+{
+    struct zk_slab *old = zk__slab_mine();
+
+    zk__window = &s->window;
+    return old;
+}
+
+/* Bytes of side tables that a slab of this size needs, for each of the two. */
+size_t zk__slab_pages_bytes(size_t slab_bytes);
+size_t zk__slab_sizes_bytes(size_t slab_bytes);
+
+/*
+ * Sets a slab up over reserved ranges, with nothing committed.
+ *
+ * pre  *s is zero; base is aligned to ZK_HUGE_PAGE; tables as large as the two
+ *      functions above say
+ */
+void zk__slab_init(struct zk_slab *s, char *base, size_t slab_bytes,
+                   void *pages, void *sizes, size_t min_bytes,
+                   enum zk_huge huge);
+
+/*
+ * n bytes at a multiple of align, or NULL when the slab has no room.
+ *
+ * pre   align is a power of two, at least ZK_GRANULE
+ * cost  some instructions; a few system calls where the slab first grows
+ */
+void *zk__slab_alloc(struct zk_slab *s, size_t n, size_t align);
+
+/* The same with all bytes zero; writes only what is not known to be. */
+void *zk__slab_alloc_zeroed(struct zk_slab *s, size_t n);
+
+/* What stands at p. pre: p lies in s. */
+struct zk_block zk__slab_block(const struct zk_slab *s, const void *p);
+
+/*
+ * Gives a block back to its slab: the newest one is taken off again, any other
+ * one is marked. False when p is no live block.
+ */
+bool zk__slab_free(struct zk_slab *s, void *p);
+
+/*
+ * Makes the block at p n bytes long without moving it. False when something
+ * else follows, or when p belongs to an enclosing stage: nothing changed then.
+ *
+ * pre  a live block of `block` bytes starts at p
+ */
+bool zk__slab_resize(struct zk_slab *s, char *p, struct zk_block block,
+                     size_t n);
+
+/*
+ * Hands the whole slab to the phase that begins next.
+ *
+ * pre   the phase that filled it is quiet
+ * post  next == base; pages keep their node; every pointer into it is dead
+ * cost  a few stores; O(used) where poison.h is active
+ */
+void zk__slab_reset(struct zk_slab *s);
+
+/* Begins a stage: records where it can be rewound to. pre: quiet. */
+void zk__slab_mark(struct zk_slab *s);
+
+/* Ends it: what was allocated since dies. pre: quiet, depth > 0. */
+void zk__slab_rewind(struct zk_slab *s);
+
+/* Adds what the phase leaves behind to the statistics; changes nothing else. */
+void zk__slab_ended(struct zk_slab *s);
+
+/* Highest fill so far since the reset, and since the innermost mark. */
+size_t zk__slab_peak(const struct zk_slab *s);
+size_t zk__slab_stage_peak(const struct zk_slab *s);
+
+#endif
