@@ -1,0 +1,370 @@
+/*
+ * config.c - options and environment.
+ *
+ * Owns:   the table of variables, their grammar, and the notices about them.
+ * Never:  clamps: a value out of range is refused as a whole and named.
+ */
+#include "runtime/config.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "alloc/slab.h"
+
+extern char **environ;
+
+#define DEFAULT_SLAB_BYTES ((size_t)8 << 30)
+#define DEFAULT_MIN_BYTES  ((size_t)4096)
+#define DEFAULT_SPARE      16u
+#define DEFAULT_SPIN_US    30u
+#define SPIN_US_MAX        1000000u
+#define STACK_MIN          ((uint64_t)64 << 10)
+
+/* ---- notices ---------------------------------------------------------- */
+
+static void
+default_notice(const char *message, void *arg)
+{
+    char line[512];
+    int n = snprintf(line, sizeof line, "zkrt: %s\n", message);
+
+    (void)arg;
+    if (n < 0 || write(STDERR_FILENO, line, strlen(line)) < 0)
+        return; /* there is nobody to tell */
+}
+
+/* True the first time that this process says these words. */
+static bool
+first_time(const char *message)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static uint64_t said[64];
+    static unsigned nsaid;
+    uint64_t hash = 14695981039346656037u; /* FNV-1a */
+    bool known = false;
+
+    for (const char *c = message; *c != '\0'; c++)
+        hash = (hash ^ (unsigned char)*c) * 1099511628211u;
+
+    pthread_mutex_lock(&lock);
+    for (unsigned i = 0; i < nsaid && !known; i++)
+        known = said[i] == hash;
+    if (!known && nsaid < sizeof said / sizeof *said)
+        said[nsaid++] = hash;
+    pthread_mutex_unlock(&lock);
+    return !known;
+}
+
+void
+zk__notice(const struct zk_config *config, const char *format, ...)
+{
+    char message[400];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+
+    if (config->notice != NULL)
+        config->notice(message, config->notice_arg);
+    else if (first_time(message))
+        default_notice(message, NULL);
+}
+
+/* ---- grammar ---------------------------------------------------------- */
+
+/* A whole decimal number in [lo, hi]. */
+static bool
+parse_number(const char *text, uint64_t lo, uint64_t hi, uint64_t *value)
+{
+    char *end;
+    unsigned long long n;
+
+    if (text[0] < '0' || text[0] > '9')
+        return false; /* strtoull would take blanks and signs */
+    errno = 0;
+    n = strtoull(text, &end, 10);
+    if (errno != 0 || *end != '\0' || n < lo || n > hi)
+        return false;
+    *value = n;
+    return true;
+}
+
+/* Bytes: a number, then nothing or K, M, G, T (powers of 1024). */
+static bool
+parse_bytes(const char *text, uint64_t lo, uint64_t hi, uint64_t *value)
+{
+    static const char units[] = "KMGT";
+    size_t length = strlen(text);
+    char digits[32];
+    unsigned shift = 0;
+    const char *unit;
+    uint64_t n;
+
+    if (length == 0 || length >= sizeof digits)
+        return false;
+    memcpy(digits, text, length + 1);
+    unit = strchr(units, digits[length - 1] & ~0x20);
+    if (unit != NULL && *unit != '\0') {
+        shift = 10 * (unsigned)(unit - units + 1);
+        digits[length - 1] = '\0';
+    }
+    if (!parse_number(digits, 0, UINT64_MAX >> shift, &n))
+        return false;
+    n <<= shift;
+    if (n < lo || n > hi)
+        return false;
+    *value = n;
+    return true;
+}
+
+/* One of a list of words, whatever the case; its index. */
+static bool
+parse_word(const char *text, const char *const *words, int *index)
+{
+    for (int i = 0; words[i] != NULL; i++)
+        if (strcasecmp(text, words[i]) == 0) {
+            *index = i;
+            return true;
+        }
+    return false;
+}
+
+/* ---- variables -------------------------------------------------------- */
+
+static bool
+set_workers(struct zk_config *c, const char *text)
+{
+    uint64_t n;
+
+    if (!parse_number(text, 1, ZK_MAX_WORKERS, &n))
+        return false;
+    c->workers = (unsigned)n;
+    c->workers_from = "ZK_NUM_WORKERS";
+    return true;
+}
+
+static bool
+set_slab_gb(struct zk_config *c, const char *text)
+{
+    uint64_t n;
+
+    if (!parse_number(text, 1, SIZE_MAX >> 30, &n))
+        return false;
+    c->slab_bytes = (size_t)n << 30;
+    return true;
+}
+
+static bool
+set_slab_bytes(struct zk_config *c, const char *text)
+{
+    uint64_t n;
+
+    if (!parse_bytes(text, ZK_SLAB_BYTES_MIN, SIZE_MAX, &n))
+        return false;
+    c->slab_bytes = (size_t)n;
+    return true;
+}
+
+static bool
+set_min_bytes(struct zk_config *c, const char *text)
+{
+    uint64_t n;
+
+    if (!parse_bytes(text, 0, SIZE_MAX / 2, &n))
+        return false;
+    c->min_bytes = (size_t)n;
+    return true;
+}
+
+static bool
+set_stack(struct zk_config *c, const char *text)
+{
+    uint64_t n;
+
+    if (!parse_bytes(text, STACK_MIN, (uint64_t)1 << 40, &n))
+        return false;
+    c->stack_bytes = (size_t)n;
+    return true;
+}
+
+static bool
+set_seed(struct zk_config *c, const char *text)
+{
+    return parse_number(text, 0, UINT64_MAX, &c->seed);
+}
+
+static bool
+set_wait(struct zk_config *c, const char *text)
+{
+    static const char *const words[] = {"passive", "active", NULL};
+    int word;
+    uint64_t n;
+
+    if (parse_word(text, words, &word))
+        n = word == 0 ? 0 : SPIN_US_MAX;
+    else if (!parse_number(text, 0, SPIN_US_MAX, &n))
+        return false;
+    c->spin_us = (unsigned)n;
+    return true;
+}
+
+static bool
+set_bind(struct zk_config *c, const char *text)
+{
+    static const char *const words[] = {"close", "spread", "none", NULL};
+    static const enum zk_bind binds[] = {ZK_BIND_CLOSE, ZK_BIND_SPREAD,
+                                         ZK_BIND_NONE};
+    int word;
+
+    if (!parse_word(text, words, &word))
+        return false;
+    c->bind = binds[word];
+    return true;
+}
+
+static bool
+set_huge(struct zk_config *c, const char *text)
+{
+    static const char *const words[] = {"auto", "always", "never", NULL};
+    static const enum zk_huge huges[] = {ZK_HUGE_AUTO, ZK_HUGE_ALWAYS,
+                                         ZK_HUGE_NEVER};
+    int word;
+
+    if (!parse_word(text, words, &word))
+        return false;
+    c->huge = huges[word];
+    return true;
+}
+
+/* SLAB_BYTES stands after SLAB_GB: where both are set it wins. */
+static const struct variable {
+    const char *name;
+    bool (*set)(struct zk_config *c, const char *text);
+    const char *wants;
+} variables[] = {
+    {"ZK_NUM_WORKERS", set_workers, "a number from 1 to 1024"},
+    {"ZK_PROC_BIND", set_bind, "close, spread or none"},
+    {"ZK_ALLOC_SLAB_GB", set_slab_gb, "a whole number of GiB, at least 1"},
+    {"ZK_ALLOC_SLAB_BYTES", set_slab_bytes,
+     "bytes, at least 1M; K, M, G or T may follow"},
+    {"ZK_ALLOC_MIN_BYTES", set_min_bytes, "bytes; K, M, G or T may follow"},
+    {"ZK_ALLOC_HUGEPAGES", set_huge, "auto, always or never"},
+    {"ZK_STACKSIZE", set_stack, "bytes, at least 64K; K, M or G may follow"},
+    {"ZK_WAIT", set_wait, "active, passive, or microseconds to 1000000"},
+    {"ZK_SEED", set_seed, "a number"},
+};
+
+#define NVARIABLES (sizeof variables / sizeof *variables)
+
+static void
+name_unknown_variables(const struct zk_config *config)
+{
+    for (char **e = environ; e != NULL && *e != NULL; e++) {
+        size_t length = strcspn(*e, "=");
+        bool known = false;
+
+        if (strncmp(*e, "ZK_", 3) != 0)
+            continue;
+        for (size_t i = 0; i < NVARIABLES && !known; i++)
+            known = strlen(variables[i].name) == length &&
+                    strncmp(*e, variables[i].name, length) == 0;
+        if (!known)
+            zk__notice(config, "unknown variable %.*s is ignored",
+                       (int)(length < 64 ? length : 64), *e);
+    }
+}
+
+static void
+read_environment(struct zk_config *config)
+{
+    for (size_t i = 0; i < NVARIABLES; i++) {
+        const char *text = getenv(variables[i].name);
+
+        if (text != NULL && !variables[i].set(config, text))
+            zk__notice(config, "%s=%.64s is ignored: it wants %s",
+                       variables[i].name, text, variables[i].wants);
+    }
+    name_unknown_variables(config);
+}
+
+/* OMP_NUM_THREADS is a hint: its first number, where nothing else was said. */
+static void
+take_hint(struct zk_config *config)
+{
+    const char *text = getenv("OMP_NUM_THREADS");
+    char first[16];
+    uint64_t n;
+
+    if (config->workers != 0 || text == NULL)
+        return;
+    snprintf(first, sizeof first, "%.*s", (int)strcspn(text, ","), text);
+    if (parse_number(first, 1, ZK_MAX_WORKERS, &n)) {
+        config->workers = (unsigned)n;
+        config->workers_from = "OMP_NUM_THREADS";
+    }
+}
+
+static zk_err_t
+read_options(struct zk_config *config, const zk_options_t *options)
+{
+    if (options->size != sizeof *options || options->workers > ZK_MAX_WORKERS ||
+        options->spare_slots > ZK_MAX_SPARE || options->spin_us > SPIN_US_MAX ||
+        options->bind > ZK_BIND_NONE || options->hugepages > ZK_HUGE_NEVER ||
+        (options->slab_bytes != 0 && options->slab_bytes < ZK_SLAB_BYTES_MIN) ||
+        (options->stack_bytes != 0 && options->stack_bytes < STACK_MIN))
+        return ZK_EINVAL;
+
+    config->notice = options->notice;
+    config->notice_arg = options->notice_arg;
+    config->seed = options->seed;
+    if (options->workers != 0) {
+        config->workers = options->workers;
+        config->workers_from = "options";
+    }
+    if (options->spare_slots != 0)
+        config->spare_slots = options->spare_slots;
+    if (options->slab_bytes != 0)
+        config->slab_bytes = options->slab_bytes;
+    if (options->min_bytes != 0) /* 1 byte and "all" are the same threshold */
+        config->min_bytes = options->min_bytes == 1 ? 0 : options->min_bytes;
+    if (options->stack_bytes != 0)
+        config->stack_bytes = options->stack_bytes;
+    if (options->spin_us != 0)
+        config->spin_us = options->spin_us;
+    if (options->bind != ZK_BIND_DEFAULT)
+        config->bind = options->bind;
+    if (options->hugepages != ZK_HUGE_DEFAULT)
+        config->huge = options->hugepages;
+    return ZK_OK;
+}
+
+zk_err_t
+zk__config_read(struct zk_config *config, const zk_options_t *options)
+{
+    zk_err_t err = ZK_OK;
+
+    *config = (struct zk_config){
+        .workers_from = "one per core",
+        .spare_slots = DEFAULT_SPARE,
+        .slab_bytes = DEFAULT_SLAB_BYTES,
+        .min_bytes = DEFAULT_MIN_BYTES,
+        .spin_us = DEFAULT_SPIN_US,
+        .bind = ZK_BIND_CLOSE,
+        .huge = ZK_HUGE_AUTO,
+    };
+    if (options != NULL)
+        err = read_options(config, options);
+    if (err != ZK_OK)
+        return err;
+    read_environment(config);
+    take_hint(config);
+    return ZK_OK;
+}

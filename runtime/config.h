@@ -1,0 +1,41 @@
+/*
+ * config.h - what a lane was asked for, and by whom.
+ *
+ * Owns:   merging built-in values, options and the environment, in this order.
+ * Never:  looks at the machine: 0 workers means that lane.c decides.
+ */
+#ifndef ZK_RUNTIME_CONFIG_H
+#define ZK_RUNTIME_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <zkrt/runtime.h>
+
+struct zk_config {
+    unsigned workers; /* 0: one per core */
+    const char *workers_from;
+    unsigned spare_slots;
+    size_t slab_bytes;
+    size_t min_bytes;   /* 0: all to the arena */
+    size_t stack_bytes; /* 0: the system's default */
+    uint64_t seed;
+    unsigned spin_us;
+    enum zk_bind bind;
+    enum zk_huge huge;
+    zk_notice_fn notice;
+    void *notice_arg;
+};
+
+/*
+ * Fills *config. A malformed or unknown ZK_* variable is told to the notice
+ * hook, once per process, and otherwise ignored. ZK_EINVAL: an option is out of
+ * range.
+ */
+zk_err_t zk__config_read(struct zk_config *config, const zk_options_t *options);
+
+/* Tells the hook one line. */
+void zk__notice(const struct zk_config *config, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,200 @@
+/*
+ * group.c - groups of tasks, from inside a lane and from outside.
+ *
+ * Owns:   the life of the job in a zk_group_t, and detached tasks.
+ * Never:  runs a task itself: zk_sync() leaves that to wait.c.
+ *
+ * A group is idle until its first task binds it to a lane and a phase, and idle
+ * again after zk_sync().
+ *
+ * B1 -> A1   who sees a group as bound sees to what
+ */
+#include <string.h>
+
+#include "private/check.h"
+#include "runtime/lane.h"
+
+/* The library's view of the caller's storage, whose words may alias anything. */
+static struct zk_job *
+job_of(zk_group_t *group)
+{
+    return (struct zk_job *)(void *)group->zk__private;
+}
+
+/* x: the task's function; y: its argument. */
+static int
+run_function(struct zk_job *job, uintptr_t x, uintptr_t y)
+{
+    zk_task_fn fn = (zk_task_fn)x;
+
+    (void)job;
+    return fn((void *)y);
+}
+
+/* Outside of all phases nobody waits for a result, and a failure must not stop
+ * the tasks of others. */
+static int
+run_and_forget(struct zk_job *job, uintptr_t x, uintptr_t y)
+{
+    (void)run_function(job, x, y);
+    return 0;
+}
+
+void
+zk__group_init_detached(struct zk_phase *phase)
+{
+    struct zk_job *job = &phase->detached;
+
+    job->lane = phase->lane;
+    job->phase = phase;
+    job->run = phase->arena != NULL ? run_function : run_and_forget;
+    job->owner = ZK_NO_SLOT;
+    zk_store_release(&job->state, ZK_JOB_BOUND);
+}
+
+/* Binds an idle group, or waits until the thread that does so is through. */
+static void
+bind(struct zk_job *job, zk_runtime_t *lane, struct zk_phase *phase,
+     const struct zk_slot *self)
+{
+    int state = ZK_JOB_IDLE;
+
+    if (!zk_cas_acq_rel(&job->state, &state, ZK_JOB_BINDING)) {
+        while (zk_load_acquire(&job->state) == ZK_JOB_BINDING)
+            zk_pause();
+        return;
+    }
+    job->lane = lane;
+    job->phase = phase;
+    job->epoch = zk_load_relaxed(&phase->epoch);
+    job->parent = NULL; /* a group may outlive the task that binds it */
+    job->run = run_function;
+    job->owner = self != NULL ? self->index : ZK_NO_SLOT;
+    job->mark = self != NULL ? zk__deque_mark(&self->deque) : 0;
+    zk_store_release(&job->state, ZK_JOB_BOUND); /* B1 */
+}
+
+static bool
+is_open(const struct zk_job *job)
+{
+    return zk_load_seq_cst(&job->phase->open) &&
+           zk_load_relaxed(&job->phase->epoch) == job->epoch;
+}
+
+/*
+ * A thread without a slot adds a task. It counts first and looks afterwards
+ * whether the phase is open; zk_phase_end() closes first and counts afterwards
+ * (phase.c): one of them sees the other.
+ */
+static zk_err_t
+submit(struct zk_job *job, struct zk_task task)
+{
+    struct zk_phase *phase = job->phase;
+    zk_runtime_t *lane = job->lane;
+    zk_err_t err = ZK_OK;
+
+    zk__lane_start_one(lane);
+    zk_add_seq_cst(&job->far_pushed, (uint64_t)1);
+    zk_add_seq_cst(&phase->far_pushed, (uint64_t)1);
+    if (!is_open(job))
+        err = ZK_ESTALE;
+    else if (!zk__inbox_put(&lane->inbox, task))
+        err = ZK_ENOMEM;
+    if (err != ZK_OK) {
+        zk_sub_seq_cst(&job->far_pushed, (uint64_t)1);
+        zk_sub_seq_cst(&phase->far_pushed, (uint64_t)1);
+        return err;
+    }
+    zk__worker_wake(lane);
+    zk__wait_wake(lane); /* somebody may wait for this very group */
+    return ZK_OK;
+}
+
+zk_err_t
+zk_spawn_on(zk_runtime_t *lane, zk_group_t *group, zk_task_fn fn, void *arg)
+{
+    struct zk_slot *self = zk__thread.slot;
+    struct zk_phase *phase;
+    struct zk_job *job;
+
+    if (fn == NULL)
+        return ZK_EINVAL;
+    if (self != NULL && lane != NULL && self->lane != lane)
+        self = NULL; /* inside another lane: outside of this one */
+    if (lane == NULL)
+        lane = self != NULL ? self->lane : zk__lane_default();
+    if (lane == NULL)
+        return ZK_ENOMEM;
+
+    phase = self != NULL ? self->phase : lane->outside;
+    job = group != NULL ? job_of(group) : &phase->detached;
+    if (zk_load_acquire(&job->state) != ZK_JOB_BOUND) /* A1 <- B1 */
+        bind(job, lane, phase, self);
+    if (job->lane != lane)
+        return ZK_EPERM;
+    if (self == NULL)
+        return submit(job,
+                      (struct zk_task){job, (uintptr_t)fn, (uintptr_t)arg});
+    if (!is_open(job))
+        return ZK_ESTALE;
+
+    zk__lane_start(lane);
+    zk__task_push(self, job, (uintptr_t)fn, (uintptr_t)arg);
+    return ZK_OK;
+}
+
+zk_err_t
+zk_spawn(zk_group_t *group, zk_task_fn fn, void *arg)
+{
+    return zk_spawn_on(NULL, group, fn, arg);
+}
+
+static void
+wait_for(struct zk_job *job)
+{
+    struct zk_slot *self = zk__thread.slot;
+    struct zk_slot *guest = NULL;
+
+    if (self == NULL)
+        self = guest = zk__member_enter(job->lane);
+    if (self != NULL && self->lane == job->lane)
+        zk__wait_job(self, job);
+    else
+        zk__wait_job_outside(job);
+    if (guest != NULL)
+        zk__member_leave(guest);
+}
+
+zk_err_t
+zk_sync(zk_group_t *group)
+{
+    struct zk_job *job = job_of(group);
+    int code;
+
+    if (zk_load_acquire(&job->state) != ZK_JOB_IDLE) {
+        wait_for(job);
+        zk_store_relaxed(&job->own_pushed, (uint64_t)0);
+        zk_store_relaxed(&job->own_done, (uint64_t)0);
+        zk_store_relaxed(&job->far_pushed, (uint64_t)0);
+        zk_store_relaxed(&job->far_done, (uint64_t)0);
+        zk_store_release(&job->state, ZK_JOB_IDLE);
+    }
+    code = zk_load_acquire(&job->error);
+    zk_store_relaxed(&job->error, 0);
+    return code;
+}
+
+int
+zk_group_done(const zk_group_t *group)
+{
+    const struct zk_job *job =
+        (const struct zk_job *)(const void *)group->zk__private;
+
+    return zk_load_acquire(&job->state) == ZK_JOB_IDLE || zk__job_done(job);
+}
+
+void
+zk_group_cancel(zk_group_t *group, zk_err_t code)
+{
+    zk__job_fail(job_of(group), code != ZK_OK ? code : ZK_ECANCELED);
+}

@@ -1,0 +1,454 @@
+/*
+ * lane.c - opening and closing lanes, starting their threads, and fork.
+ *
+ * Owns:   the registry of open lanes and the default one.
+ * Never:  runs tasks.
+ */
+#include "runtime/lane.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "alloc/os.h"
+#include "private/bits.h"
+#include "private/check.h"
+#include "runtime/futex.h"
+#include "runtime/topology.h"
+
+static struct {
+    pthread_mutex_t lock;
+    zk_runtime_t *first;
+    zk_runtime_t *standard; /* the default lane */
+    uint64_t serials;
+    bool fork_handled;
+} registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* ---- fork ------------------------------------------------------------- */
+
+/* Tasks that other threads of the parent had in hand will not end here. */
+static void
+forget_tasks(struct zk_phase *phase)
+{
+    uint64_t done = 0, pushed = zk_load_relaxed(&phase->far_pushed);
+
+    for (unsigned i = 0; i < phase->lane->nslots; i++) {
+        pushed += zk_load_relaxed(&phase->count[i].pushed);
+        done += zk_load_relaxed(&phase->count[i].done);
+    }
+    zk_bump_relaxed(&phase->count[0].done, pushed - done);
+}
+
+/*
+ * A child has only the thread that forked. Its lanes go on without workers: what
+ * the parent's other threads had begun is theirs, not the child's. A child that
+ * was forked inside a task or with tasks of its own pending may only exec.
+ */
+static void
+become_serial(zk_runtime_t *lane)
+{
+    zk_store_relaxed(&lane->threads, 0u);
+    zk_store_relaxed(&lane->started, true); /* and never start any */
+    zk_store_relaxed(&lane->sleepers, 0u);
+    zk_store_relaxed(&lane->searching, 0u);
+    zk_store_relaxed(&lane->tokens, 0u);
+    zk_store_relaxed(&lane->waiters, 0u);
+    zk__inbox_init(&lane->inbox);
+    pthread_mutex_init(&lane->lock, NULL);
+    forget_tasks(lane->outside);
+    for (unsigned i = 0; i < zk_load_relaxed(&lane->nphases); i++)
+        forget_tasks(lane->phases[i]);
+
+    for (unsigned i = 0; i < lane->nslots; i++) {
+        struct zk_slot *s = &lane->slots[i];
+
+        if (s == zk__thread.slot)
+            continue;
+        zk_store_relaxed(&s->deque.top, zk_load_relaxed(&s->deque.bottom));
+        zk_store_relaxed(&s->root, (const struct zk_job *)NULL);
+        zk_store_relaxed(&s->taken, i != 0 && i < lane->nworkers);
+    }
+}
+
+static void
+before_fork(void)
+{
+    pthread_mutex_lock(&registry.lock);
+}
+
+static void
+after_fork_in_parent(void)
+{
+    pthread_mutex_unlock(&registry.lock);
+}
+
+static void
+after_fork_in_child(void)
+{
+    for (zk_runtime_t *l = registry.first; l != NULL; l = l->next)
+        become_serial(l);
+    pthread_mutex_init(&registry.lock, NULL);
+}
+
+/* ---- opening ---------------------------------------------------------- */
+
+/*
+ * Which slots a thief tries, nearest first, is computed when it looks: the list
+ * of all pairs would be quadratic. Here only the places of the workers.
+ */
+static void
+init_slots(zk_runtime_t *lane)
+{
+    const struct zk_topology *t = lane->topology;
+    bool spread = lane->config.bind == ZK_BIND_SPREAD;
+
+    for (unsigned i = 0; i < lane->nslots; i++) {
+        struct zk_slot *s = &lane->slots[i];
+
+        s->lane = lane;
+        s->index = i;
+        s->pu = zk__topology_pu(t, i % lane->nworkers, lane->nworkers, spread);
+        s->phase = lane->outside;
+        s->random = (lane->config.seed + i + 1) * 0x9e3779b97f4a7c15u;
+        zk_store_relaxed(&s->taken, i != 0 && i < lane->nworkers);
+    }
+}
+
+static bool
+init_deques(zk_runtime_t *lane)
+{
+    for (unsigned i = 0; i < lane->nslots; i++)
+        if (!zk__deque_init(&lane->slots[i].deque))
+            return false;
+    return true;
+}
+
+static void
+destroy(zk_runtime_t *lane)
+{
+    for (unsigned i = 0; i < zk_load_relaxed(&lane->nphases); i++) {
+        zk__arena_destroy(lane->phases[i]->arena);
+        zk__phase_delete(lane->phases[i]);
+    }
+    if (lane->outside != NULL)
+        zk__phase_delete(lane->outside);
+    for (unsigned i = 0; i < lane->nslots; i++)
+        zk__deque_fini(&lane->slots[i].deque);
+    zk__inbox_fini(&lane->inbox);
+    pthread_mutex_destroy(&lane->lock);
+    zk__os_unmap(lane, lane->records);
+}
+
+/* The first arena, so that the lane can say what slab size it got. */
+static void
+reserve_first_arena(zk_runtime_t *lane)
+{
+    size_t got = lane->config.slab_bytes;
+    struct zk_arena *arena = zk__arena_create(
+        lane->nslots, &got, lane->config.min_bytes, lane->config.huge);
+    struct zk_phase *phase = zk__phase_new(lane, arena);
+
+    if (arena == NULL || phase == NULL) {
+        zk__arena_destroy(arena);
+        zk__notice(&lane->config, "no address space for an arena: phases "
+                                  "cannot begin");
+        return;
+    }
+    lane->slab_bytes_got = got;
+    zk__phase_add(lane, phase);
+    if (got < lane->config.slab_bytes)
+        zk__notice(&lane->config,
+                   "slabs have %zu MiB of address space, not "
+                   "%zu MiB",
+                   got >> 20, lane->config.slab_bytes >> 20);
+}
+
+static void
+enter_registry(zk_runtime_t *lane)
+{
+    pthread_mutex_lock(&registry.lock);
+    if (!registry.fork_handled)
+        registry.fork_handled =
+            pthread_atfork(before_fork, after_fork_in_parent,
+                           after_fork_in_child) == 0;
+    lane->serial = ++registry.serials;
+    lane->next = registry.first;
+    registry.first = lane;
+    pthread_mutex_unlock(&registry.lock);
+}
+
+static void
+leave_registry(const zk_runtime_t *lane)
+{
+    pthread_mutex_lock(&registry.lock);
+    for (zk_runtime_t **l = &registry.first; *l != NULL; l = &(*l)->next)
+        if (*l == lane) {
+            *l = lane->next;
+            break;
+        }
+    if (registry.standard == lane)
+        registry.standard = NULL;
+    pthread_mutex_unlock(&registry.lock);
+}
+
+zk_err_t
+zk_runtime_open(zk_runtime_t **out, const zk_options_t *options)
+{
+    const struct zk_topology *topology;
+    struct zk_config config;
+    zk_runtime_t *lane;
+    zk_err_t err;
+    size_t bytes;
+
+    if (out == NULL)
+        return ZK_EINVAL;
+    *out = NULL;
+    err = zk__config_read(&config, options);
+    if (err != ZK_OK)
+        return err;
+    topology = zk__topology_get();
+    if (topology == NULL)
+        return ZK_ENOMEM;
+    if (config.workers == 0)
+        config.workers = zk_min_size(topology->ncores, ZK_MAX_WORKERS) != 0
+                             ? topology->ncores
+                             : 1;
+    if (config.workers > ZK_MAX_WORKERS)
+        config.workers = ZK_MAX_WORKERS;
+
+    bytes = sizeof *lane +
+            (config.workers + config.spare_slots) * sizeof(struct zk_slot);
+    bytes = zk_round_up(bytes, zk__os_page());
+    lane = zk__os_map(bytes);
+    if (lane == NULL)
+        return ZK_ENOMEM;
+    lane->config = config;
+    lane->topology = topology;
+    lane->records = bytes;
+    lane->nworkers = config.workers;
+    lane->nslots = config.workers + config.spare_slots;
+    lane->crowded = lane->nworkers > topology->npus;
+    zk__inbox_init(&lane->inbox);
+    pthread_mutex_init(&lane->lock, NULL);
+
+    lane->outside = zk__phase_new(lane, NULL);
+    if (lane->outside == NULL || !init_deques(lane)) {
+        destroy(lane);
+        return ZK_ENOMEM;
+    }
+    zk_store_relaxed(&lane->outside->open, true);
+    init_slots(lane);
+    reserve_first_arena(lane);
+    enter_registry(lane);
+    *out = lane;
+    return ZK_OK;
+}
+
+zk_runtime_t *
+zk__lane_default(void)
+{
+    static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
+    zk_runtime_t *lane;
+
+    pthread_mutex_lock(&opening);
+    pthread_mutex_lock(&registry.lock);
+    lane = registry.standard;
+    pthread_mutex_unlock(&registry.lock);
+
+    if (lane == NULL && zk_runtime_open(&lane, NULL) == ZK_OK) {
+        pthread_mutex_lock(&registry.lock);
+        registry.standard = lane;
+        pthread_mutex_unlock(&registry.lock);
+    }
+    pthread_mutex_unlock(&opening);
+    return lane;
+}
+
+bool
+zk__lane_alive(const zk_runtime_t *lane, uint64_t serial)
+{
+    bool alive = false;
+
+    pthread_mutex_lock(&registry.lock);
+    for (zk_runtime_t *l = registry.first; l != NULL && !alive; l = l->next)
+        alive = l == lane && l->serial == serial;
+    pthread_mutex_unlock(&registry.lock);
+    return alive;
+}
+
+void
+zk__lane_return_phase(zk_runtime_t *lane, uint64_t serial,
+                      struct zk_phase *phase)
+{
+    pthread_mutex_lock(&registry.lock); /* it cannot close meanwhile */
+    for (zk_runtime_t *l = registry.first; l != NULL; l = l->next)
+        if (l == lane && l->serial == serial) {
+            pthread_mutex_lock(&lane->lock);
+            phase->held = false;
+            pthread_mutex_unlock(&lane->lock);
+        }
+    pthread_mutex_unlock(&registry.lock);
+}
+
+/* ---- threads ---------------------------------------------------------- */
+
+/* A signal handler of the application does not expect to run on a worker. The
+ * signals that a fault raises must stay open: blocked, they kill. */
+static void
+block_signals(sigset_t *old)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS,  SIGFPE,
+                                 SIGILL,  SIGTRAP, SIGSYS};
+    sigset_t set;
+
+    sigfillset(&set);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        sigdelset(&set, faults[i]);
+    pthread_sigmask(SIG_SETMASK, &set, old);
+}
+
+void
+zk__bind_refused(zk_runtime_t *lane)
+{
+    bool known = false;
+
+    if (zk_cas_acq_rel(&lane->bind_refused, &known, true))
+        zk__notice(&lane->config,
+                   "the system refuses to bind threads to their cores");
+}
+
+/* Starts the worker of one slot. False: the system refused. */
+static bool
+start_thread(zk_runtime_t *lane, struct zk_slot *slot)
+{
+    pthread_attr_t attr;
+    sigset_t old;
+    int rc;
+
+    if (pthread_attr_init(&attr) != 0)
+        return false;
+    if (lane->config.stack_bytes != 0)
+        (void)pthread_attr_setstacksize(&attr, lane->config.stack_bytes);
+    block_signals(&old);
+    rc = pthread_create(&slot->thread, &attr, zk__worker_main, slot);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attr);
+    if (rc == 0)
+        zk_store_release(&lane->threads, zk_load_relaxed(&lane->threads) + 1);
+    return rc == 0;
+}
+
+void
+zk__lane_start(zk_runtime_t *lane)
+{
+    if (ZK_LIKELY(zk_load_acquire(&lane->started)))
+        return;
+
+    pthread_mutex_lock(&lane->lock);
+    if (!zk_load_relaxed(&lane->started)) {
+        unsigned wanted = lane->nworkers - 1;
+        unsigned i = 1;
+
+        while (i <= wanted && start_thread(lane, &lane->slots[i]))
+            i++;
+        if (i <= wanted)
+            zk__notice(&lane->config,
+                       "the system refused a thread: %u workers "
+                       "instead of %u",
+                       i, lane->nworkers);
+        zk_store_release(&lane->started, true);
+    }
+    pthread_mutex_unlock(&lane->lock);
+}
+
+void
+zk__lane_start_one(zk_runtime_t *lane)
+{
+    unsigned first = lane->nworkers;
+
+    zk__lane_start(lane);
+    if (ZK_LIKELY(zk_load_acquire(&lane->threads) != 0))
+        return;
+
+    /* One worker, and it may never come inside: a guest's slot gets a thread
+     * of its own. Threads must be joined in order, so it is the first one. */
+    pthread_mutex_lock(&lane->lock);
+    if (zk_load_relaxed(&lane->threads) == 0 && lane->nslots > first) {
+        struct zk_slot *slot = &lane->slots[first];
+        bool taken = false;
+
+        if (zk_cas_acq_rel(&slot->taken, &taken, true)) {
+            if (zk_load_relaxed(&lane->guests) == 0)
+                zk_store_release(&lane->guests, 1u);
+            if (!start_thread(lane, slot))
+                zk_store_release(&slot->taken, false);
+        }
+    }
+    pthread_mutex_unlock(&lane->lock);
+}
+
+/* ---- closing ---------------------------------------------------------- */
+
+/* Whether a thread other than the caller is inside, or a phase is open. */
+static bool
+in_use(zk_runtime_t *lane)
+{
+    bool busy = false;
+
+    for (unsigned i = 0; i < lane->nslots && !busy; i++) {
+        struct zk_slot *s = &lane->slots[i];
+        bool worker = i != 0 && i < lane->nworkers;
+
+        busy = !worker && s != zk__thread.slot && s->thread == 0 &&
+               zk_load_acquire(&s->taken);
+    }
+    pthread_mutex_lock(&lane->lock);
+    for (unsigned i = 0; i < zk_load_relaxed(&lane->nphases) && !busy; i++)
+        busy = zk_load_relaxed(&lane->phases[i]->open);
+    pthread_mutex_unlock(&lane->lock);
+    return busy;
+}
+
+static void
+join_threads(zk_runtime_t *lane)
+{
+    zk_store_seq_cst(&lane->closing, true);
+    zk__worker_wake_all(lane);
+    if (zk_load_acquire(&lane->threads) == 0)
+        return; /* a forked child: its copies of the handles mean nothing */
+    for (unsigned i = 0; i < lane->nslots; i++)
+        if (lane->slots[i].thread != 0)
+            pthread_join(lane->slots[i].thread, NULL);
+}
+
+zk_err_t
+zk_runtime_close(zk_runtime_t *lane)
+{
+    struct zk_thread *me = &zk__thread;
+    struct zk_slot *self;
+
+    if (lane == NULL)
+        return ZK_OK;
+    if (me->slot != NULL && me->slot->job != NULL)
+        return ZK_EPERM;
+    if (in_use(lane))
+        return ZK_EBUSY;
+
+    /* Detached tasks of no phase are awaited, with our help. */
+    if (me->slot != NULL && me->slot->lane == lane) {
+        zk__wait_phase(me->slot, lane->outside);
+        me->entered = 1;
+        (void)!zk_runtime_leave();
+    } else if (!zk__phase_quiet(lane->outside)) {
+        self = me->slot == NULL ? zk__member_enter(lane) : NULL;
+        zk__wait_phase(self, lane->outside);
+        if (self != NULL)
+            zk__member_leave(self);
+    }
+    if (me->last_lane == lane)
+        zk__phase_forget(me);
+
+    leave_registry(lane);
+    join_threads(lane);
+    destroy(lane);
+    return ZK_OK;
+}

@@ -1,0 +1,265 @@
+/*
+ * lane.h - the lane, its slots, and the calling thread's place in them.
+ *
+ * Owns:   the records that the files of runtime/ share. Each field says who
+ *         writes it.
+ * Never:  is seen outside runtime/.
+ *
+ * The records live in pages of their own (alloc/os.h), never in an arena and
+ * never in the C library's heap.
+ */
+#ifndef ZK_RUNTIME_LANE_H
+#define ZK_RUNTIME_LANE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <zkrt/parallel.h>
+#include <zkrt/phase.h>
+#include <zkrt/runtime.h>
+
+#include "alloc/arena.h"
+#include "private/atomic.h"
+#include "private/topology.h"
+#include "runtime/config.h"
+#include "runtime/deque.h"
+#include "runtime/inbox.h"
+#include "runtime/job.h"
+
+#define ZK_PHASE_NAME 48
+#define ZK_MAX_PHASES 256 /* at once, per lane */
+
+/*
+ * Tasks that one slot pushed and finished for one phase. Written by the slot
+ * alone, so counting costs two plain stores a task.
+ */
+struct zk_count {
+    ZK_ALIGNED_LINE _Atomic uint64_t pushed;
+    _Atomic uint64_t done;
+};
+
+/*
+ * A phase, or rather its record, which is used again with its arena. The lane's
+ * `outside` is one without an arena: what is spawned in no phase.
+ */
+struct zk_phase {
+    zk_runtime_t *lane;
+    struct zk_arena *arena; /* NULL: outside */
+    struct zk_job detached; /* tasks without a group */
+    _Atomic bool open;      /* the opener */
+    _Atomic uint64_t epoch; /* the opener, at begin */
+    bool held;      /* under the lane's lock: some thread's last phase */
+    unsigned depth; /* the opener, for the tasks: as zk_thread's */
+    size_t records; /* bytes of this record */
+    char name[ZK_MAX_STAGES + 2][ZK_PHASE_NAME]; /* by depth */
+
+    ZK_ALIGNED_LINE _Atomic uint64_t far_pushed; /* threads without a slot */
+    struct zk_count count[];                     /* per slot */
+};
+
+/* A worker's place, or a guest's. */
+struct zk_slot {
+    struct zk_deque deque;
+
+    /* The thread that has the slot. */
+    ZK_ALIGNED_LINE zk_runtime_t *lane;
+    unsigned index;
+    unsigned pu;              /* of the topology, when it is bound */
+    struct zk_phase *phase;   /* of the running task */
+    const struct zk_job *job; /* of the running task; NULL: none runs */
+    int64_t frame;            /* the deque's mark when the task began */
+    uint64_t random;
+    pthread_t thread;
+
+    /*
+     * What leapfrogging needs to know (wait.c): the job of the stolen task that
+     * this slot works on, and a count of its changes. Written by the slot.
+     */
+    ZK_ALIGNED_LINE _Atomic(const struct zk_job *) root;
+    _Atomic uint64_t root_seq;
+
+    /* Who is in here: workers keep theirs, other threads take a free one. */
+    ZK_ALIGNED_LINE _Atomic bool taken;
+
+    /* Statistics: written by the slot, read by anyone. */
+    ZK_ALIGNED_LINE _Atomic uint64_t steals;
+    _Atomic uint64_t sleeps;
+};
+
+struct zk_runtime {
+    struct zk_config config; /* constant once open */
+    const struct zk_topology *topology;
+    uint64_t serial; /* differs for every lane ever opened */
+    size_t records;  /* bytes of this record */
+    unsigned nworkers;
+    unsigned nslots;
+    bool crowded; /* more workers than processing units */
+    size_t slab_bytes_got;
+
+    /* Idle workers: see worker.c. */
+    ZK_ALIGNED_LINE _Atomic uint32_t idle_event; /* futex */
+    _Atomic uint32_t sleepers;
+    _Atomic uint32_t searching;
+    _Atomic uint32_t tokens;
+    _Atomic bool closing;
+
+    /* Threads that wait for a job: see wait.c. */
+    ZK_ALIGNED_LINE _Atomic uint32_t wait_event; /* futex */
+    _Atomic uint32_t waiters;
+
+    ZK_ALIGNED_LINE _Atomic unsigned threads; /* running worker threads */
+    _Atomic bool started;
+    _Atomic bool bind_refused;
+    _Atomic unsigned guests; /* slots at and above workers + this: never used */
+
+    ZK_ALIGNED_LINE struct zk_inbox inbox;
+
+    pthread_mutex_t lock; /* starting threads, and the pool of phases */
+    struct zk_phase *phases[ZK_MAX_PHASES];
+    _Atomic unsigned nphases; /* written under the lock */
+    _Atomic uint64_t phases_begun;
+    _Atomic uint64_t stages_begun;
+
+    struct zk_phase *outside; /* count for tasks of no phase */
+    zk_runtime_t *next;       /* in the registry, under its lock */
+    struct zk_slot slots[];
+};
+
+struct zk_binding;
+
+/* The calling thread. All zero: it is in no lane. */
+struct zk_thread {
+    struct zk_slot *slot;
+    unsigned entered;           /* zk_runtime_enter() calls, and the phase's */
+    struct zk_binding *binding; /* the affinity to restore; NULL: not bound */
+
+    unsigned depth;        /* of the open phase: 0 none, 1 phase, 2 stage ... */
+    bool phase_entered;    /* the open phase has entered for itself */
+    zk_err_t phase_error;  /* zk_phase_error() */
+    struct zk_phase *last; /* open or last phase: its arena is ours ... */
+    zk_runtime_t *last_lane; /* ... as long as this lane lives. It may have */
+    uint64_t last_serial;    /* closed: compare before following `last` */
+};
+
+extern ZK_THREAD_LOCAL struct zk_thread zk__thread;
+
+/* ---- lane.c ---- */
+
+/* The default lane, opened if need be; NULL when that failed. */
+zk_runtime_t *zk__lane_default(void);
+
+/* True when the lane with this serial is open. */
+bool zk__lane_alive(const zk_runtime_t *lane, uint64_t serial);
+
+/* Lets others have a phase's arena, if its lane is still open. */
+void zk__lane_return_phase(zk_runtime_t *lane, uint64_t serial,
+                           struct zk_phase *phase);
+
+/* Sees to it that the worker threads run; from the first work on. */
+void zk__lane_start(zk_runtime_t *lane);
+
+/* The same, for work that no thread inside may ever run: at least one thread. */
+void zk__lane_start_one(zk_runtime_t *lane);
+
+/* The system refused to bind a thread: said once, and shown by the info. */
+void zk__bind_refused(zk_runtime_t *lane);
+
+/* ---- member.c ---- */
+
+/*
+ * Puts the calling thread into a free slot, without binding it. NULL when it
+ * may not or no slot is free. Undone by zk__member_leave().
+ */
+struct zk_slot *zk__member_enter(zk_runtime_t *lane);
+void zk__member_leave(struct zk_slot *self);
+
+/* Sees to it that the thread leaves and lets go of its arena when it exits. */
+void zk__member_watch_exit(void);
+
+/* Slots that may hold tasks: workers and the guests seen so far. */
+static inline unsigned
+zk__lane_slots(const zk_runtime_t *lane)
+{
+    return lane->nworkers + zk_load_acquire(&lane->guests);
+}
+
+/* ---- task.c ---- */
+
+/* Runs one task that was taken from a deque or the inbox. */
+void zk__task_run(struct zk_slot *self, struct zk_task task);
+
+/*
+ * Adds a task to a bound job from inside the lane, and wakes a worker for it.
+ * Never fails: where the deque cannot grow the task runs here and now.
+ */
+void zk__task_push(struct zk_slot *self, struct zk_job *job, uintptr_t x,
+                   uintptr_t y);
+
+/* True when all tasks ever pushed in the phase are done. */
+bool zk__phase_quiet(const struct zk_phase *phase);
+
+/* ---- worker.c ---- */
+
+/* A worker thread's life. */
+void *zk__worker_main(void *slot);
+
+/* After a push: lets a sleeping worker know, unless one is looking already. */
+void zk__worker_wake(zk_runtime_t *lane);
+
+/* Makes every worker look around, for close. */
+void zk__worker_wake_all(zk_runtime_t *lane);
+
+/* ---- wait.c ---- */
+
+/*
+ * Returns when the job is done. Meanwhile the caller runs tasks that it pushed
+ * since the job was bound, tasks of the job that came from outside, and tasks
+ * of whoever stole from the job; nothing else.
+ */
+void zk__wait_job(struct zk_slot *self, struct zk_job *job);
+
+/* The same from a thread that found no slot: it only sleeps. */
+void zk__wait_job_outside(struct zk_job *job);
+
+/* Returns when the phase is quiet, running what is left of it here. */
+void zk__wait_phase(struct zk_slot *self, struct zk_phase *phase);
+
+/* After a task was done: lets those who wait look again. */
+void zk__wait_wake(zk_runtime_t *lane);
+
+/* Says which stolen task the slot works on from now on. */
+static inline void
+zk__root_set(struct zk_slot *self, const struct zk_job *job)
+{
+    zk_store_release(&self->root, job);
+    zk_bump_release(&self->root_seq, (uint64_t)1);
+}
+
+/* ---- group.c ---- */
+
+/* Makes a phase's job for tasks without a group. */
+void zk__group_init_detached(struct zk_phase *phase);
+
+/* ---- phase.c ---- */
+
+/* Gives the calling thread's last, ended phase back to its lane. */
+void zk__phase_forget(struct zk_thread *me);
+
+/* Adds a phase to the lane's pool. pre: the lock is held, or nobody else is
+ * there; fewer than ZK_MAX_PHASES */
+static inline void
+zk__phase_add(zk_runtime_t *lane, struct zk_phase *phase)
+{
+    unsigned n = zk_load_relaxed(&lane->nphases);
+
+    lane->phases[n] = phase;
+    zk_store_release(&lane->nphases, n + 1); /* readers without the lock */
+}
+
+/* A record over an arena, or over none; NULL without memory. */
+struct zk_phase *zk__phase_new(zk_runtime_t *lane, struct zk_arena *arena);
+void zk__phase_delete(struct zk_phase *phase);
+
+#endif

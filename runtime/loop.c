@@ -1,0 +1,195 @@
+/*
+ * loop.c - zk_parallel_for: ranges that divide when somebody is hungry.
+ *
+ * Owns:   the record of a loop, where a range is cut, and how many iterations
+ *         one call of the body gets.
+ * Never:  cuts a range that nobody would take: a loop that runs alone calls its
+ *         body and checks, nothing else.
+ *
+ * Lazy binary splitting, after Tzannes, Caragea, Barua and Vishkin (PPoPP 2010):
+ * between two calls of the body a worker looks at its own deque. If that is
+ * empty, everything it had to offer was taken, so it offers the upper half of
+ * what it has left. There is at least one stealable half before the first call.
+ *
+ * With grain 0 the number of iterations per call is learnt: it grows fourfold
+ * while a call takes less than TARGET_NS / 4 and shrinks when one takes four
+ * times TARGET_NS. What one worker has learnt the others start from.
+ */
+#include "private/bits.h"
+#include "private/check.h"
+#include "private/clock.h"
+#include "runtime/lane.h"
+
+#define TARGET_NS ((uint64_t)12000)
+
+struct loop {
+    struct zk_job job; /* first: a task's job is its loop */
+    zk_range_fn body;
+    void *arg;
+    size_t begin;
+    size_t grain;          /* 0: learn */
+    _Atomic size_t learnt; /* iterations per call, with grain 0 */
+};
+
+/* Somebody could take a half, and none of ours is left to take. */
+static bool
+hungry(const struct zk_slot *self)
+{
+    return zk__deque_empty(&self->deque) &&
+           zk_load_relaxed(&self->lane->threads) != 0;
+}
+
+/* Where [begin, end) is cut: a multiple of the grain from the loop's begin. */
+static size_t
+middle(const struct loop *loop, size_t begin, size_t end)
+{
+    size_t unit = loop->grain != 0 ? loop->grain : 1;
+    size_t half = begin + (end - begin) / 2 - loop->begin;
+
+    return loop->begin + (half + unit - 1) / unit * unit;
+}
+
+/* Runs one call of the body on n iterations, and learns from how long it took. */
+static int
+call_and_learn(struct loop *loop, size_t begin, size_t n)
+{
+    uint64_t start = zk_now_ns();
+    int code = loop->body(begin, begin + n, loop->arg);
+    uint64_t took = zk_now_ns() - start;
+
+    if (took < TARGET_NS / 4 && n <= SIZE_MAX / 4) {
+        if (n * 4 > zk_load_relaxed(&loop->learnt)) /* not a short rest */
+            zk_store_relaxed(&loop->learnt, n * 4);
+    } else if (took > TARGET_NS * 4 && n > 1) {
+        zk_store_relaxed(&loop->learnt, n / 2);
+    }
+    return code;
+}
+
+static int
+run_range(struct zk_job *job, uintptr_t x, uintptr_t y)
+{
+    struct loop *loop = (struct loop *)(void *)job;
+    struct zk_slot *self = zk__thread.slot;
+    size_t unit = loop->grain != 0 ? loop->grain : 1;
+    size_t begin = x, end = y;
+
+    while (begin < end) {
+        int code;
+
+        if (end - begin > unit && hungry(self)) {
+            size_t cut = middle(loop, begin, end);
+
+            if (cut < end) {
+                zk__task_push(self, job, cut, end);
+                end = cut;
+            }
+        }
+        if (loop->grain != 0) {
+            size_t n = zk_min_size(loop->grain, end - begin);
+
+            code = loop->body(begin, begin + n, loop->arg);
+            begin += n;
+        } else {
+            size_t n = zk_min_size(zk_load_relaxed(&loop->learnt), end - begin);
+
+            code = call_and_learn(loop, begin, n);
+            begin += n;
+        }
+        if (code != 0)
+            return code;
+        if (zk__job_stopped(job))
+            return 0; /* somebody else has the code */
+    }
+    return 0;
+}
+
+static zk_err_t
+run_loop(struct zk_slot *self, struct loop *loop, size_t end)
+{
+    struct zk_job *job = &loop->job;
+    int code;
+
+    job->lane = self->lane;
+    job->phase = self->phase;
+    job->parent = self->job;
+    job->owner = self->index;
+    job->mark = zk__deque_mark(&self->deque);
+    zk__lane_start(self->lane);
+
+    /* The caller's share is part of the call, not a task. But while it runs it
+     * is the loop's: begin inside it is an error, and loops in it are nested. */
+    const struct zk_job *outer = self->job;
+    int64_t frame = self->frame;
+
+    self->job = job;
+    self->frame = job->mark;
+    code = zk__job_stopped(job) ? 0 : run_range(job, loop->begin, end);
+    self->frame = frame;
+    self->job = outer;
+
+    if (code != 0)
+        zk__job_fail(job, code);
+    zk__wait_job(self, job);
+    code = zk_load_acquire(&job->error);
+    return code == 0 && zk__job_stopped(job->parent) ? ZK_ECANCELED : code;
+}
+
+/* Where no slot is free: the caller alone, in pieces like any loop's. */
+static zk_err_t
+run_alone(struct loop *loop, size_t end)
+{
+    size_t begin = loop->begin;
+    int code = 0;
+
+    while (begin < end && code == 0) {
+        size_t want =
+            loop->grain != 0 ? loop->grain : zk_load_relaxed(&loop->learnt);
+        size_t n = zk_min_size(want, end - begin);
+
+        code = call_and_learn(loop, begin, n);
+        begin += n;
+    }
+    return code;
+}
+
+zk_err_t
+zk_parallel_for_on(zk_runtime_t *lane, size_t begin, size_t end, size_t grain,
+                   zk_range_fn body, void *arg)
+{
+    struct zk_slot *self = zk__thread.slot;
+    struct loop loop = {.job = {.run = run_range},
+                        .body = body,
+                        .arg = arg,
+                        .begin = begin,
+                        .grain = grain,
+                        .learnt = 1};
+    zk_err_t err;
+
+    if (body == NULL)
+        return ZK_EINVAL;
+    if (begin >= end)
+        return ZK_OK;
+    if (self != NULL && (lane == NULL || self->lane == lane))
+        return run_loop(self, &loop, end);
+    if (self != NULL)
+        return ZK_EPERM; /* inside another lane */
+
+    if (lane == NULL)
+        lane = zk__lane_default();
+    if (lane == NULL)
+        return ZK_ENOMEM;
+    self = zk__member_enter(lane);
+    if (self == NULL)
+        return run_alone(&loop, end);
+    err = run_loop(self, &loop, end);
+    zk__member_leave(self);
+    return err;
+}
+
+zk_err_t
+zk_parallel_for(size_t begin, size_t end, size_t grain, zk_range_fn body,
+                void *arg)
+{
+    return zk_parallel_for_on(NULL, begin, end, grain, body, arg);
+}

@@ -1,0 +1,330 @@
+/*
+ * phase.c - begin, end, and whose arena it is.
+ *
+ * Owns:   the pool of arenas, the order of begins and ends, and the barrier.
+ * Never:  touches an arena while a task of its phase is alive.
+ *
+ * Begin, outermost: wait until nothing of the arena's last phase is alive, reset
+ * every slab, count the epoch, and only then open. A thread that could allocate
+ * between opening and resetting would be handed the same bytes twice.
+ *
+ * End: wait until all is done, then close, then wait once more for those who
+ * came in between (submit() in group.c looks the other way round). What the
+ * phase has allocated stays as it is until the thread's next begin.
+ *
+ * Workers are not woken for either. Who sleeps has no task of the phase in hand
+ * (P2 in task.c), and takes the slab as it finds it with its next task.
+ */
+#include <string.h>
+
+#include "alloc/os.h"
+#include "private/bits.h"
+#include "private/check.h"
+#include "runtime/lane.h"
+
+/* ---- records and the pool --------------------------------------------- */
+
+struct zk_phase *
+zk__phase_new(zk_runtime_t *lane, struct zk_arena *arena)
+{
+    size_t bytes = zk_round_up(sizeof(struct zk_phase) +
+                                   lane->nslots * sizeof(struct zk_count),
+                               zk__os_page());
+    struct zk_phase *phase = zk__os_map(bytes);
+
+    if (phase == NULL)
+        return NULL;
+    phase->lane = lane;
+    phase->arena = arena;
+    phase->records = bytes;
+    zk__group_init_detached(phase);
+    return phase;
+}
+
+void
+zk__phase_delete(struct zk_phase *phase)
+{
+    zk__os_unmap(phase, phase->records);
+}
+
+/* One more arena. pre: the lane's lock is held */
+static zk_err_t
+grow_pool(zk_runtime_t *lane, struct zk_phase **out)
+{
+    size_t bytes = lane->config.slab_bytes;
+    struct zk_arena *arena;
+
+    if (zk_load_relaxed(&lane->nphases) == ZK_MAX_PHASES)
+        return ZK_EAGAIN;
+    arena = zk__arena_create(lane->nslots, &bytes, lane->config.min_bytes,
+                             lane->config.huge);
+    if (arena == NULL)
+        return ZK_ENOMEM;
+    *out = zk__phase_new(lane, arena);
+    if (*out == NULL) {
+        zk__arena_destroy(arena);
+        return ZK_ENOMEM;
+    }
+    zk__phase_add(lane, *out);
+    return ZK_OK;
+}
+
+static zk_err_t
+take_from_pool(zk_runtime_t *lane, struct zk_phase **out)
+{
+    zk_err_t err = ZK_OK;
+
+    *out = NULL;
+    pthread_mutex_lock(&lane->lock);
+    for (unsigned i = 0; i < zk_load_relaxed(&lane->nphases) && *out == NULL;
+         i++)
+        if (!lane->phases[i]->held)
+            *out = lane->phases[i];
+    if (*out == NULL)
+        err = grow_pool(lane, out);
+    if (err == ZK_OK)
+        (*out)->held = true;
+    pthread_mutex_unlock(&lane->lock);
+    return err;
+}
+
+void
+zk__phase_forget(struct zk_thread *me)
+{
+    ZK_ASSERT(me->depth == 0);
+    if (me->last != NULL)
+        zk__lane_return_phase(me->last_lane, me->last_serial, me->last);
+    me->last = NULL;
+    me->last_lane = NULL;
+}
+
+/* The calling thread's phase record for this lane: its last one, or a new one. */
+static zk_err_t
+own_phase(struct zk_thread *me, zk_runtime_t *lane)
+{
+    zk_err_t err;
+
+    if (me->last != NULL && me->last_lane == lane &&
+        me->last_serial == lane->serial)
+        return ZK_OK;
+    zk__phase_forget(me);
+    err = take_from_pool(lane, &me->last);
+    if (err == ZK_OK) {
+        me->last_lane = lane;
+        me->last_serial = lane->serial;
+        zk__member_watch_exit();
+    }
+    return err;
+}
+
+/* ---- begin ------------------------------------------------------------ */
+
+static void
+set_name(struct zk_phase *phase, const char *name)
+{
+    char *to = phase->name[phase->depth];
+    size_t n = name != NULL ? strnlen(name, ZK_PHASE_NAME - 1) : 0;
+
+    if (n != 0)
+        memcpy(to, name, n);
+    to[n] = '\0';
+}
+
+static void
+set_depth(struct zk_thread *me, unsigned depth)
+{
+    me->depth = depth;
+    me->last->depth = depth;
+}
+
+static zk_err_t
+begin_stage(struct zk_thread *me, const char *name)
+{
+    struct zk_phase *phase = me->last;
+
+    if (me->depth > ZK_MAX_STAGES)
+        return ZK_EINVAL;
+    zk__wait_phase(me->slot, phase);
+    zk__arena_mark(phase->arena);
+    set_depth(me, me->depth + 1);
+    set_name(phase, name);
+    zk_add_relaxed(&phase->lane->stages_begun, (uint64_t)1);
+    return ZK_OK;
+}
+
+/* pre: the thread is inside, outside of all phases, and owns me->last */
+static void
+open_phase(struct zk_thread *me, const char *name)
+{
+    struct zk_phase *phase = me->last;
+    struct zk_slot *self = me->slot;
+
+    zk__wait_phase(self, phase);
+    zk__arena_reset(phase->arena);
+    zk_store_relaxed(&phase->epoch, phase->arena->epoch);
+    phase->detached.epoch = phase->arena->epoch;
+    zk_store_relaxed(&phase->detached.error, 0);
+    set_depth(me, 1);
+    set_name(phase, name);
+    zk_add_relaxed(&phase->lane->phases_begun, (uint64_t)1);
+
+    self->phase = phase;
+    zk__slab_use(zk__arena_slab(phase->arena, self->index));
+    zk_store_seq_cst(&phase->open, true);
+}
+
+static zk_err_t
+begin(zk_runtime_t *lane, const char *name)
+{
+    struct zk_thread *me = &zk__thread;
+    struct zk_slot *self = me->slot;
+    zk_err_t err;
+
+    if (self != NULL && self->job != NULL)
+        return ZK_EPERM; /* a task: its siblings run */
+    if (self != NULL && lane != NULL && self->lane != lane)
+        return ZK_EPERM;
+    if (me->depth != 0)
+        return begin_stage(me, name);
+
+    if (lane == NULL)
+        lane = zk_runtime_current();
+    if (lane == NULL)
+        return ZK_ENOMEM;
+    me->phase_entered = self == NULL;
+    if (me->phase_entered) {
+        err = zk_runtime_enter(lane);
+        if (err != ZK_OK)
+            return err;
+    }
+    err = own_phase(me, lane);
+    if (err == ZK_OK)
+        open_phase(me, name);
+    else if (me->phase_entered)
+        (void)!zk_runtime_leave();
+    return err;
+}
+
+zk_err_t
+zk_phase_begin_on(zk_runtime_t *lane, const char *name)
+{
+    zk_err_t err = begin(lane, name);
+
+    zk__thread.phase_error = err;
+    return err;
+}
+
+zk_err_t
+zk_phase_begin(const char *name)
+{
+    return zk_phase_begin_on(NULL, name);
+}
+
+/* ---- end -------------------------------------------------------------- */
+
+static void
+close_phase(struct zk_thread *me)
+{
+    struct zk_phase *phase = me->last;
+    struct zk_slot *self = me->slot;
+
+    zk_store_seq_cst(&phase->open, false);
+    zk__wait_phase(self, phase); /* for those who came before it was closed */
+    zk__arena_ended(phase->arena);
+    self->phase = phase->lane->outside;
+    zk__slab_use(&zk__slab_none);
+    set_depth(me, 0);
+    if (me->phase_entered)
+        (void)!zk_runtime_leave();
+}
+
+static zk_err_t
+end(void)
+{
+    struct zk_thread *me = &zk__thread;
+    struct zk_phase *phase = me->last;
+    int code;
+
+    if (me->depth == 0)
+        return ZK_ESTALE;
+    if (me->slot->job != NULL)
+        return ZK_EPERM;
+
+    zk__wait_phase(me->slot, phase);
+    if (me->depth > 1) {
+        zk__arena_rewind(phase->arena);
+        set_depth(me, me->depth - 1);
+    } else {
+        close_phase(me);
+    }
+    code = zk_load_acquire(&phase->detached.error);
+    zk_store_relaxed(&phase->detached.error, 0);
+    return code;
+}
+
+zk_err_t
+zk_phase_end(void)
+{
+    zk_err_t err = end();
+
+    zk__thread.phase_error = err;
+    return err;
+}
+
+zk_err_t
+zk_phase_release(void)
+{
+    if (zk__thread.depth != 0)
+        return ZK_EBUSY;
+    zk__phase_forget(&zk__thread);
+    return ZK_OK;
+}
+
+/* ---- forms that cannot forget the end ---------------------------------- */
+
+zk_err_t
+zk_runtime_phase_on(zk_runtime_t *lane, const char *name, zk_stage_fn stage,
+                    void *arg)
+{
+    zk_err_t err, ended;
+
+    if (stage == NULL)
+        return ZK_EINVAL;
+    err = zk_phase_begin_on(lane, name);
+    if (err != ZK_OK)
+        return err;
+    err = stage(arg);
+    ended = zk_phase_end();
+    return err != ZK_OK ? err : ended;
+}
+
+zk_err_t
+zk_runtime_phase(const char *name, zk_stage_fn stage, void *arg)
+{
+    return zk_runtime_phase_on(NULL, name, stage, arg);
+}
+
+zk_phase_guard_t
+zk__phase_guard_open(const char *name)
+{
+    return (zk_phase_guard_t){0, zk_phase_begin(name) == ZK_OK};
+}
+
+int
+zk__phase_guard_step(zk_phase_guard_t *guard)
+{
+    return guard->runs++ == 0;
+}
+
+void
+zk__phase_guard_close(zk_phase_guard_t *guard)
+{
+    if (guard->begun)
+        (void)!zk_phase_end();
+}
+
+zk_err_t
+zk_phase_error(void)
+{
+    return zk__thread.phase_error;
+}

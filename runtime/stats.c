@@ -1,0 +1,126 @@
+/*
+ * stats.c - what was chosen and what has happened.
+ *
+ * Owns:   the reading of everybody's counters.
+ * Never:  stops or slows anybody down: figures of a busy lane are a moment old.
+ */
+#include <string.h>
+
+#include "runtime/lane.h"
+
+zk_err_t
+zk_runtime_info(const zk_runtime_t *lane, zk_runtime_info_t *info)
+{
+    if (lane == NULL || info == NULL || info->size != sizeof *info)
+        return ZK_EINVAL;
+    *info = (zk_runtime_info_t){
+        .size = sizeof *info,
+        .workers = lane->nworkers,
+        .threads = zk_load_acquire(&lane->threads),
+        .slots = lane->nslots,
+        .arenas = zk_load_relaxed(&lane->nphases),
+        .nodes = lane->topology->nnodes,
+        .slab_bytes = lane->config.slab_bytes,
+        .slab_bytes_got = lane->slab_bytes_got,
+        .min_bytes = lane->config.min_bytes,
+        .spin_us = lane->config.spin_us,
+        .bind = zk_load_relaxed(&lane->bind_refused) ? ZK_BIND_NONE
+                                                     : lane->config.bind,
+        .hugepages = lane->config.huge,
+        .workers_from = lane->config.workers_from,
+    };
+    return ZK_OK;
+}
+
+static void
+add_slabs(const struct zk_arena *a, zk_runtime_stats_t *stats)
+{
+    for (unsigned i = 0; i < a->nslots; i++) {
+        const struct zk_slab *s = &a->slabs[i];
+
+        stats->arena_bytes += zk_load_relaxed(&s->bytes_ended);
+        stats->arena_committed += zk_load_relaxed(&s->committed);
+        stats->overflow_count += zk_load_relaxed(&s->overflow_count);
+        stats->overflow_bytes += zk_load_relaxed(&s->overflow_bytes);
+        stats->bad_frees += zk_load_relaxed(&s->bad_frees);
+    }
+}
+
+static void
+add_counts(const struct zk_phase *phase, zk_runtime_stats_t *stats)
+{
+    for (unsigned i = 0; i < phase->lane->nslots; i++)
+        stats->tasks += zk_load_relaxed(&phase->count[i].pushed);
+    stats->tasks += zk_load_relaxed(&phase->far_pushed);
+}
+
+zk_err_t
+zk_runtime_stats(const zk_runtime_t *lane, zk_runtime_stats_t *stats)
+{
+    if (lane == NULL || stats == NULL || stats->size != sizeof *stats)
+        return ZK_EINVAL;
+    *stats = (zk_runtime_stats_t){.size = sizeof *stats};
+    stats->phases = zk_load_relaxed(&lane->phases_begun);
+    stats->stages = zk_load_relaxed(&lane->stages_begun);
+    for (unsigned i = 0; i < lane->nslots; i++) {
+        stats->steals += zk_load_relaxed(&lane->slots[i].steals);
+        stats->sleeps += zk_load_relaxed(&lane->slots[i].sleeps);
+    }
+    add_counts(lane->outside, stats);
+    for (unsigned i = 0; i < zk_load_acquire(&lane->nphases); i++) {
+        add_counts(lane->phases[i], stats);
+        add_slabs(lane->phases[i]->arena, stats);
+    }
+    return ZK_OK;
+}
+
+void
+zk_runtime_stats_reset_overflow(zk_runtime_t *lane)
+{
+    if (lane == NULL)
+        return;
+    for (unsigned i = 0; i < zk_load_acquire(&lane->nphases); i++) {
+        struct zk_arena *a = lane->phases[i]->arena;
+
+        for (unsigned k = 0; k < a->nslots; k++) {
+            zk_store_relaxed(&a->slabs[k].overflow_count, (uint64_t)0);
+            zk_store_relaxed(&a->slabs[k].overflow_bytes, (uint64_t)0);
+        }
+    }
+}
+
+/* The phase that the caller is in, or was in last. */
+static const struct zk_phase *
+phase_of(const struct zk_thread *me)
+{
+    if (me->slot != NULL && me->slot->phase->arena != NULL)
+        return me->slot->phase;
+    if (me->last != NULL && zk__lane_alive(me->last_lane, me->last_serial))
+        return me->last;
+    return NULL;
+}
+
+zk_err_t
+zk_phase_stats(zk_phase_stats_t *stats)
+{
+    const struct zk_phase *phase = phase_of(&zk__thread);
+    struct zk_arena_use use;
+
+    if (stats == NULL || stats->size != sizeof *stats)
+        return ZK_EINVAL;
+    if (phase == NULL)
+        return ZK_ESTALE;
+
+    use = zk__arena_use(phase->arena);
+    *stats = (zk_phase_stats_t){
+        .size = sizeof *stats,
+        .epoch = zk_load_relaxed(&phase->epoch),
+        .depth = phase->depth,
+        .bytes = use.bytes,
+        .peak_bytes = use.peak_bytes,
+        .stage_peak_bytes = use.stage_peak_bytes,
+    };
+    memcpy(stats->name, phase->name[phase->depth != 0 ? phase->depth : 1],
+           sizeof stats->name);
+    return ZK_OK;
+}

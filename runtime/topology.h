@@ -1,0 +1,42 @@
+/*
+ * topology.h - the one door to hwloc.
+ *
+ * Owns:   the process's topology and the binding of threads.
+ * Never:  lets a type of hwloc out; rebinds a thread by being loaded.
+ */
+#ifndef ZK_RUNTIME_TOPOLOGY_H
+#define ZK_RUNTIME_TOPOLOGY_H
+
+#include <stdbool.h>
+
+#include "private/topology.h"
+
+/*
+ * The machine inside the binding that the process has inherited. Loaded by the
+ * first call and kept for the life of the process; flat, with one PU per CPU of
+ * the affinity mask, where hwloc fails. NULL: no memory.
+ */
+const struct zk_topology *zk__topology_get(void);
+
+/* Binds the calling thread to one PU. False: refused. */
+bool zk__topology_bind(const struct zk_topology *t, unsigned pu);
+
+/* The calling thread's CPU affinity, to be given back later. */
+struct zk_binding;
+struct zk_binding *zk__topology_save(void); /* NULL: unknown */
+void
+zk__topology_restore(struct zk_binding *binding); /* frees it; NULL: no-op */
+
+/*
+ * The PU for the index-th worker: cores before second threads of a core,
+ * neighbours first (close) or far apart (spread); around again when there are
+ * more workers than PUs.
+ */
+unsigned zk__topology_pu(const struct zk_topology *t, unsigned index,
+                         unsigned workers, bool spread);
+
+/* How far two PUs are apart: 0 same core or cache, 1 node, 2 machine. */
+unsigned zk__topology_distance(const struct zk_topology *t, unsigned a,
+                               unsigned b);
+
+#endif

@@ -1,0 +1,236 @@
+/*
+ * worker.c - what a worker does when it has nothing to do.
+ *
+ * Owns:   stealing, spinning, sleeping and waking.
+ * Never:  waits for a particular job (wait.c does).
+ *
+ * A worker without a task searches: it tries the deques of the others, nearest
+ * first, and the inbox. After spin_us without luck it sleeps on idle_event. Who
+ * pushes a task wakes one sleeper, unless somebody searches already; a searcher
+ * that finds something wakes the next one, if it was the last to search. So a
+ * burst of tasks wakes the workers as a chain, and pushing costs no system call
+ * while anybody is awake and looking.
+ *
+ * W1  A worker that goes to sleep first stops being counted as searching, then
+ *     looks everywhere once more.
+ * W2  A pusher first publishes the task, then looks whether somebody searches.
+ *
+ * F3 = F4   so of a pusher and a worker that is about to sleep at least one sees
+ *           the other: either the worker finds the task, or the pusher finds
+ *           nobody searching and a sleeper to wake. Only this wake-up rides on
+ *           the fences; the task itself rides on the deque's bottom.
+ */
+#include <sched.h>
+
+#include "private/check.h"
+#include "private/clock.h"
+#include "runtime/futex.h"
+#include "runtime/lane.h"
+#include "runtime/topology.h"
+
+#define TRIES_PER_CLOCK 64 /* looks between two readings of the clock */
+
+/* xorshift64*: Vigna, "An experimental exploration of Marsaglia's xorshift
+ * generators, scrambled", 2016. */
+static uint64_t
+next_random(struct zk_slot *self)
+{
+    uint64_t x = self->random;
+
+    x ^= x >> 12;
+    x ^= x << 25;
+    x ^= x >> 27;
+    self->random = x;
+    return x * 0x2545f4914f6cdd1du;
+}
+
+/* ---- finding work ----------------------------------------------------- */
+
+static bool
+steal_from(struct zk_slot *self, unsigned victim, struct zk_task *task)
+{
+    struct zk_deque *d = &self->lane->slots[victim].deque;
+
+    if (victim == self->index || zk__deque_empty(d) ||
+        !zk__deque_steal(d, task))
+        return false;
+    zk_bump_relaxed(&self->steals, (uint64_t)1);
+    return true;
+}
+
+/* Tries everybody at one distance, from a random one on. */
+static bool
+steal_at(struct zk_slot *self, unsigned distance, struct zk_task *task)
+{
+    const zk_runtime_t *lane = self->lane;
+    unsigned n = zk__lane_slots(lane);
+    unsigned start = (unsigned)(next_random(self) % n);
+
+    for (unsigned k = 0; k < n; k++) {
+        unsigned victim = start + k < n ? start + k : start + k - n;
+        unsigned far = zk__topology_distance(lane->topology, self->pu,
+                                             lane->slots[victim].pu);
+
+        if (far == distance && steal_from(self, victim, task))
+            return true;
+    }
+    return false;
+}
+
+/* A task from anywhere. pre: the own deque is empty */
+static bool
+find(struct zk_slot *self, struct zk_task *task)
+{
+    for (unsigned distance = 0; distance <= 2; distance++)
+        if (steal_at(self, distance, task))
+            return true;
+    return zk__inbox_take(&self->lane->inbox, NULL, NULL, task);
+}
+
+/* ---- sleeping and waking ---------------------------------------------- */
+
+/*
+ * Sends a sleeper off to search. It is counted as searching from here on, so
+ * that the next pusher does not wake another one before it has even started;
+ * the token says who it is, since a futex may wake anybody or nobody.
+ *
+ * W3  A token stands for one count of `searching` whose worker has not taken it
+ *     up yet. No worker falls asleep while there is one.
+ */
+static void
+wake_one(zk_runtime_t *lane)
+{
+    uint32_t nobody = 0;
+
+    if (zk_load_relaxed(&lane->sleepers) == 0 ||
+        !zk_cas_seq_cst(&lane->searching, &nobody, 1u))
+        return;
+    zk_add_seq_cst(&lane->tokens, 1u);
+    zk_add_seq_cst(&lane->idle_event, 1u);
+    zk__futex_wake(&lane->idle_event, 1);
+}
+
+static bool
+take_token(zk_runtime_t *lane)
+{
+    uint32_t tokens = zk_load_seq_cst(&lane->tokens);
+
+    while (tokens != 0)
+        if (zk_cas_acq_rel(&lane->tokens, &tokens, tokens - 1))
+            return true;
+    return false;
+}
+
+void
+zk__worker_wake(zk_runtime_t *lane)
+{
+    zk_fence_seq_cst(); /* F3 = F4 (W2) */
+    if (zk_load_relaxed(&lane->searching) == 0)
+        wake_one(lane);
+}
+
+void
+zk__worker_wake_all(zk_runtime_t *lane)
+{
+    zk_add_seq_cst(&lane->idle_event, 1u);
+    zk__futex_wake(&lane->idle_event, INT32_MAX);
+}
+
+/* The searcher has found a task: the last one sends for another. */
+static void
+stop_searching(zk_runtime_t *lane)
+{
+    if (zk_sub_seq_cst(&lane->searching, 1u) == 1)
+        wake_one(lane);
+}
+
+/*
+ * Sleeps until somebody sends us searching. True: there was a task after all.
+ * Either way the worker counts as searching before and after.
+ */
+static bool
+sleep_unless_work(struct zk_slot *self, struct zk_task *task)
+{
+    zk_runtime_t *lane = self->lane;
+    bool found, sent = false;
+
+    zk_add_seq_cst(&lane->sleepers, 1u);
+    zk_sub_seq_cst(&lane->searching, 1u); /* W1 */
+    zk_fence_seq_cst();                   /* F4 = F3 */
+    found = find(self, task);
+    while (!found && !zk_load_seq_cst(&lane->closing)) {
+        uint32_t seen = zk_load_seq_cst(&lane->idle_event);
+
+        sent = take_token(lane); /* W3 */
+        if (sent || zk_load_seq_cst(&lane->closing))
+            break;
+        zk_bump_relaxed(&self->sleeps, (uint64_t)1);
+        zk__futex_wait(&lane->idle_event, seen, ZK_FOREVER);
+    }
+    zk_sub_seq_cst(&lane->sleepers, 1u);
+    if (!sent && !take_token(lane))
+        zk_add_seq_cst(&lane->searching, 1u);
+    return found;
+}
+
+/*
+ * Searches until there is a task or it is time to sleep. A crowded lane yields
+ * its core at each try: the task it looks for may be waiting for that core.
+ */
+static bool
+search(struct zk_slot *self, struct zk_task *task)
+{
+    zk_runtime_t *lane = self->lane;
+    uint64_t spin_ns = (uint64_t)lane->config.spin_us * 1000;
+    uint64_t start = zk_now_ns();
+
+    for (;;) {
+        for (int i = 0; i < TRIES_PER_CLOCK; i++) {
+            if (find(self, task))
+                return true;
+            if (lane->crowded)
+                sched_yield();
+            else
+                zk_pause();
+        }
+        if (zk_now_ns() - start >= spin_ns || zk_load_relaxed(&lane->closing))
+            return false;
+    }
+}
+
+/* Runs a task from elsewhere and all that it leaves in the own deque. */
+static void
+work_on(struct zk_slot *self, struct zk_task task)
+{
+    zk__root_set(self, task.job);
+    do
+        zk__task_run(self, task);
+    while (zk__deque_pop(&self->deque, 0, &task));
+    zk__root_set(self, NULL);
+}
+
+void *
+zk__worker_main(void *arg)
+{
+    struct zk_slot *self = arg;
+    zk_runtime_t *lane = self->lane;
+    struct zk_task task;
+
+    zk__thread.slot = self;
+    zk__thread.entered = 1;
+    if (lane->config.bind != ZK_BIND_NONE && self->index < lane->nworkers &&
+        !zk__topology_bind(lane->topology, self->pu))
+        zk__bind_refused(lane);
+
+    zk_add_seq_cst(&lane->searching, 1u);
+    while (!zk_load_acquire(&lane->closing)) {
+        if (!search(self, &task) && !sleep_unless_work(self, &task))
+            continue;
+        stop_searching(lane);
+        work_on(self, task);
+        zk_add_seq_cst(&lane->searching, 1u);
+    }
+    zk_sub_seq_cst(&lane->searching, 1u);
+    zk__thread = (struct zk_thread){0};
+    return NULL;
+}
