@@ -33,11 +33,12 @@ lib=$(dirname "$(dirname "$pc")")
 [[ -e $prefix/share/man/man7/zkrt.7 ]]
 
 # Without a library path: programs find the library beside them.
-for program in "$prefix"/bin/*; do
-    [[ -x $program ]] || continue
-    step "${program##*/} --version"
-    "$program" --version
-done
+if [[ -x $prefix/bin/zkprove ]]; then
+    step "zkprove, zkverify"
+    "$prefix/bin/zkprove" "$prefix/share/man/man7/zkrt.7" -o "$dir/proof" \
+        --quiet
+    "$prefix/bin/zkverify" "$dir/proof.digest" "$dir/proof"
+fi
 
 export PKG_CONFIG_PATH=$lib/pkgconfig
 read -r -a cflags < <(pkg-config --cflags zkrt)
