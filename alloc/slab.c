@@ -208,16 +208,19 @@ grow(struct zk_slab *s, char *need)
 /* ---- allocating ------------------------------------------------------- */
 
 /*
- * Takes [next, to). S3: words of dead blocks below `dirty` are cleared, from
- * the page after the one in which the new block starts.
+ * Takes [next, to). S3: words of dead blocks below `dirty` are cleared, those
+ * that an alignment skips too. No live block starts in next's own page: windows
+ * end where pages do, and any other block is at least a page long.
  */
 static void
-advance(struct zk_slab *s, char *from, char *to)
+advance(struct zk_slab *s, char *to)
 {
+    const char *from = next(s);
+
     if (from < s->dirty) {
         size_t last = page_of(s, to < s->dirty ? to - 1 : s->dirty - 1);
 
-        for (size_t i = page_of(s, from) + 1; i <= last; i++)
+        for (size_t i = page_of(s, from); i <= last; i++)
             zk_store_relaxed(&s->pages[i], (uint64_t)0);
     }
     set_next(s, to);
@@ -239,7 +242,7 @@ bump(struct zk_slab *s, size_t n, size_t align)
     p = next(s) + skip;
     if (ZK_UNLIKELY(p + n > s->end) && !grow(s, p + n))
         return NULL;
-    advance(s, p, p + n);
+    advance(s, p + n);
     return p;
 }
 
@@ -428,7 +431,7 @@ zk__slab_resize(struct zk_slab *s, char *p, struct zk_block block, size_t n)
 
     note_peak(s);
     if (bytes > block.bytes)
-        advance(s, p, p + bytes);
+        advance(s, p + bytes);
     else
         set_next(s, p + bytes);
     zk_page_word *word = &s->pages[page_of(s, p)];
