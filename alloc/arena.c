@@ -203,7 +203,11 @@ zk__arena_destroy(struct zk_arena *a)
     if (a == NULL)
         return;
     table_leave(a);
-    zk__unpoison(a->base, a->bytes); /* the addresses may come back */
+    for (unsigned i = 0; i < a->nslots; i++) { /* the addresses may come back */
+        const struct zk_slab *s = &a->slabs[i];
+
+        zk__unpoison(s->base, (size_t)(s->end - s->base));
+    }
     zk__os_unmap(a->base, a->reserved);
     zk__os_unmap(a, a->records);
 }
