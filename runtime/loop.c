@@ -125,7 +125,7 @@ run_loop(struct zk_slot *self, struct loop *loop, size_t end)
     self->job = job;
     self->frame = job->mark;
     code = zk__job_stopped(job) ? 0 : run_range(job, loop->begin, end);
-    self->frame = frame;
+    self->frame = frame < self->frame ? frame : self->frame;
     self->job = outer;
 
     if (code != 0)

@@ -16,6 +16,23 @@
 
 #include "private/check.h"
 
+/*
+ * The next task will stand at the deque's mark, which may be lower than when
+ * the job was bound or the running task began: waiting for an older group has
+ * emptied the deque meanwhile. Whatever stands at or above it was pushed since,
+ * so the wait for either may take it.
+ */
+static void
+lower_marks(struct zk_slot *self, struct zk_job *job)
+{
+    int64_t mark = zk__deque_mark(&self->deque);
+
+    if (ZK_UNLIKELY(mark < self->frame))
+        self->frame = mark;
+    if (job->owner == self->index && ZK_UNLIKELY(mark < job->mark))
+        job->mark = mark;
+}
+
 /* Counts a task that this slot pushes. */
 static void
 count_pushed(const struct zk_slot *self, struct zk_job *job)
@@ -64,7 +81,7 @@ zk__task_run(struct zk_slot *self, struct zk_task task)
         if (code != 0)
             zk__job_fail(job, code);
     }
-    self->frame = outer_frame;
+    self->frame = outer_frame < self->frame ? outer_frame : self->frame;
     self->job = outer_job;
     self->phase = outer_phase;
     zk__slab_use(outer_slab);
@@ -77,6 +94,7 @@ zk__task_push(struct zk_slot *self, struct zk_job *job, uintptr_t x,
 {
     struct zk_task task = {job, x, y};
 
+    lower_marks(self, job);
     count_pushed(self, job); /* P1 */
     if (ZK_LIKELY(zk__deque_push(&self->deque, task)))
         zk__worker_wake(self->lane);
