@@ -145,8 +145,9 @@ zk__deque_pop(struct zk_deque *d, int64_t mark, struct zk_task *task)
     return won;
 }
 
-bool
-zk__deque_steal(struct zk_deque *d, struct zk_task *task)
+/* job NULL: of any. A torn copy may show any job, but then the CAS fails (I3). */
+static bool
+steal(struct zk_deque *d, const struct zk_job *job, struct zk_task *task)
 {
     int64_t t = zk_load_acquire(&d->top);
     int64_t b;
@@ -157,5 +158,20 @@ zk__deque_steal(struct zk_deque *d, struct zk_task *task)
         return false;
 
     *task = read_entry(zk_load_acquire(&d->ring), t); /* A3 <- R3 */
-    return zk_cas_seq_cst(&d->top, &t, t + 1);        /* R2 -> A1 */
+    if (job != NULL && task->job != job)
+        return false;
+    return zk_cas_seq_cst(&d->top, &t, t + 1); /* R2 -> A1 */
+}
+
+bool
+zk__deque_steal(struct zk_deque *d, struct zk_task *task)
+{
+    return steal(d, NULL, task);
+}
+
+bool
+zk__deque_steal_of(struct zk_deque *d, const struct zk_job *job,
+                   struct zk_task *task)
+{
+    return steal(d, job, task);
 }

@@ -74,6 +74,10 @@ bool zk__deque_pop(struct zk_deque *d, int64_t mark, struct zk_task *task);
 /* Anyone else. False: empty, or another thief was faster. */
 bool zk__deque_steal(struct zk_deque *d, struct zk_task *task);
 
+/* Anyone, the owner too. The same when the oldest task belongs to the job. */
+bool zk__deque_steal_of(struct zk_deque *d, const struct zk_job *job,
+                        struct zk_task *task);
+
 /* Owner: the index at which the next task will stand. */
 static inline int64_t
 zk__deque_mark(const struct zk_deque *d)

@@ -153,16 +153,11 @@ static void
 wait_for(struct zk_job *job)
 {
     struct zk_slot *self = zk__thread.slot;
-    struct zk_slot *guest = NULL;
 
-    if (self == NULL)
-        self = guest = zk__member_enter(job->lane);
     if (self != NULL && self->lane == job->lane)
         zk__wait_job(self, job);
     else
         zk__wait_job_outside(job);
-    if (guest != NULL)
-        zk__member_leave(guest);
 }
 
 zk_err_t

@@ -363,24 +363,25 @@ zk__lane_start(zk_runtime_t *lane)
 void
 zk__lane_start_one(zk_runtime_t *lane)
 {
-    unsigned first = lane->nworkers;
-
     zk__lane_start(lane);
     if (ZK_LIKELY(zk_load_acquire(&lane->threads) != 0))
         return;
 
-    /* One worker, and it may never come inside: a guest's slot gets a thread
-     * of its own. Threads must be joined in order, so it is the first one. */
+    /* One worker, and it may never come inside: a free guest's slot gets a
+     * thread of its own. */
     pthread_mutex_lock(&lane->lock);
-    if (zk_load_relaxed(&lane->threads) == 0 && lane->nslots > first) {
-        struct zk_slot *slot = &lane->slots[first];
+    for (unsigned i = lane->nworkers; i < lane->nslots; i++) {
+        struct zk_slot *slot = &lane->slots[i];
         bool taken = false;
 
-        if (zk_cas_acq_rel(&slot->taken, &taken, true)) {
-            if (zk_load_relaxed(&lane->guests) == 0)
-                zk_store_release(&lane->guests, 1u);
-            if (!start_thread(lane, slot))
-                zk_store_release(&slot->taken, false);
+        if (zk_load_relaxed(&lane->threads) != 0)
+            break;
+        if (!zk_cas_acq_rel(&slot->taken, &taken, true))
+            continue;
+        zk__lane_note_guest(lane, i - lane->nworkers + 1);
+        if (!start_thread(lane, slot)) {
+            zk_store_release(&slot->taken, false);
+            break;
         }
     }
     pthread_mutex_unlock(&lane->lock);

@@ -178,6 +178,9 @@ void zk__member_leave(struct zk_slot *self);
 /* Sees to it that the thread leaves and lets go of its arena when it exits. */
 void zk__member_watch_exit(void);
 
+/* Has thieves look at this many spare slots at least. */
+void zk__lane_note_guest(zk_runtime_t *lane, unsigned guests);
+
 /* Slots that may hold tasks: workers and the guests seen so far. */
 static inline unsigned
 zk__lane_slots(const zk_runtime_t *lane)
@@ -220,7 +223,10 @@ void zk__worker_wake_all(zk_runtime_t *lane);
  */
 void zk__wait_job(struct zk_slot *self, struct zk_job *job);
 
-/* The same from a thread that found no slot: it only sleeps. */
+/*
+ * The same from a thread that found no slot, or is inside another lane. It
+ * sleeps, and helps from the moment that a slot is free.
+ */
 void zk__wait_job_outside(struct zk_job *job);
 
 /* Returns when the phase is quiet, running what is left of it here. */

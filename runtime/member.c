@@ -25,9 +25,8 @@ take(struct zk_slot *slot)
            zk_cas_acq_rel(&slot->taken, &taken, true);
 }
 
-/* Slots below workers + guests are the ones that thieves look at. */
-static void
-note_guest(zk_runtime_t *lane, unsigned guests)
+void
+zk__lane_note_guest(zk_runtime_t *lane, unsigned guests)
 {
     unsigned seen = zk_load_relaxed(&lane->guests);
 
@@ -47,7 +46,7 @@ zk__member_enter(zk_runtime_t *lane)
     for (unsigned i = lane->nworkers; i < lane->nslots && self == NULL; i++)
         if (take(&lane->slots[i])) {
             self = &lane->slots[i];
-            note_guest(lane, i - lane->nworkers + 1);
+            zk__lane_note_guest(lane, i - lane->nworkers + 1);
         }
     if (self == NULL)
         return NULL;

@@ -11,7 +11,13 @@
  *      job's own and those of what it ran meanwhile;
  *   2  tasks of the job that came through the inbox;
  *   3  tasks of a thief: leapfrogging, after Wagner and Calder, "Leapfrogging: a
- *      portable technique for implementing efficient futures" (PPoPP 1993).
+ *      portable technique for implementing efficient futures" (PPoPP 1993);
+ *   4  tasks of the job at the top of anybody's deque, for whoever pushed them
+ *      may be busy, or wait for us.
+ *
+ * A thread that has nothing of this to run, and naps, hands older tasks of its
+ * own deque over to the inbox: who waits elsewhere for one of them, or this very
+ * thread when it is a task of the job, would not get at it otherwise.
  *
  * For 3 each slot shows as `root` the job of the stolen task that it works on.
  *
@@ -149,6 +155,40 @@ steal_back(struct zk_slot *self, const struct zk_job *job, struct zk_task *task)
     return false;
 }
 
+/* Takes a task of the job itself from whoever has it on top. */
+static bool
+steal_own(struct zk_slot *self, const struct zk_job *job, struct zk_task *task)
+{
+    zk_runtime_t *lane = self->lane;
+    unsigned n = zk__lane_slots(lane);
+
+    for (unsigned i = 0; i < n; i++) {
+        struct zk_deque *d = &lane->slots[i].deque;
+
+        if (i == self->index || zk__deque_empty(d) ||
+            !zk__deque_steal_of(d, job, task))
+            continue;
+        zk_bump_relaxed(&self->steals, (uint64_t)1);
+        return true;
+    }
+    return false;
+}
+
+/* Puts what is in the own deque into the inbox. */
+static void
+hand_over(struct zk_slot *self)
+{
+    zk_runtime_t *lane = self->lane;
+    struct zk_task task;
+
+    while (zk__deque_steal(&self->deque, &task)) {
+        if (!zk__inbox_put(&lane->inbox, task))
+            zk__task_run(self, task); /* progress comes first */
+        zk__worker_wake(lane);
+    }
+    zk__wait_wake(lane);
+}
+
 /* pre: the own deque is empty (L1) */
 static void
 run_stolen(struct zk_slot *self, struct zk_task task)
@@ -178,9 +218,12 @@ zk__wait_job(struct zk_slot *self, struct zk_job *job)
         if (zk__inbox_take(&self->lane->inbox, belongs_to_job, job, &task)) {
             zk__task_run(self, task);
         } else if (zk__deque_empty(&self->deque) &&
-                   steal_back(self, job, &task)) {
+                   (steal_back(self, job, &task) ||
+                    steal_own(self, job, &task))) {
             run_stolen(self, task);
             patience = (struct patience){0, 0, 0};
+        } else if (patience.nap_ns != 0 && !zk__deque_empty(&self->deque)) {
+            hand_over(self);
         } else {
             be_patient(self->lane, &patience, job_is_done, job);
         }
@@ -192,8 +235,19 @@ zk__wait_job_outside(struct zk_job *job)
 {
     struct patience patience = {0, 0, 0};
 
-    while (!zk__job_done(job))
+    while (!zk__job_done(job)) {
+        struct zk_slot *self =
+            zk__thread.slot == NULL ? zk__member_enter(job->lane) : NULL;
+
+        if (self != NULL) {
+            zk__wait_job(self, job);
+            zk__member_leave(self);
+            return;
+        }
+        /* Whoever has the slots may do something else for ever. */
+        zk__lane_start_one(job->lane);
         be_patient(job->lane, &patience, job_is_done, job);
+    }
 }
 
 void

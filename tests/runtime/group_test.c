@@ -407,6 +407,128 @@ test_a_detached_task_from_outside_runs_without_anybody_waiting(void **state)
     }
 }
 
+struct blocker {
+    pthread_t thread;
+    zk_runtime_t *lane;
+    _Atomic unsigned inside, leave;
+    zk_err_t err;
+};
+
+static void *
+sit_inside(void *arg)
+{
+    struct blocker *b = arg;
+
+    b->err = zk_runtime_enter(b->lane);
+    zk_store_release(&b->inside, 1u);
+    rt_await(&b->leave, 1);
+    if (b->err == ZK_OK)
+        b->err = zk_runtime_leave();
+    return NULL;
+}
+
+/* A guest that does something else has the first spare slot. */
+static void
+test_a_detached_task_finds_a_thread_beside_idle_members(void **state)
+{
+    zk_runtime_t *lane = rt_lane(1, 3);
+    struct blocker b[2] = {{.lane = lane}, {.lane = lane}};
+    struct tally t = {.ran = 0};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pthread_create(&b[i].thread, NULL, sit_inside, &b[i]),
+                         0);
+        rt_await(&b[i].inside, 1);
+    }
+    assert_int_equal(zk_spawn_on(lane, NULL, count, &t), ZK_OK);
+    rt_await(&t.ran, 1);
+    for (int i = 0; i < 2; i++) {
+        zk_store_release(&b[i].leave, 1u);
+        pthread_join(b[i].thread, NULL);
+        assert_int_equal(b[i].err, ZK_OK);
+    }
+    assert_int_equal(zk_runtime_close(lane), ZK_OK);
+}
+
+static void *
+release_later(void *arg)
+{
+    struct blocker *b = arg;
+
+    usleep(20000);
+    zk_store_release(&b[0].leave, 1u);
+    zk_store_release(&b[1].leave, 1u);
+    return NULL;
+}
+
+/* One worker, no slot left: the task waits until somebody leaves. */
+static void
+test_sync_from_outside_ends_when_a_slot_becomes_free(void **state)
+{
+    zk_runtime_t *lane = rt_lane(1, 1);
+    struct blocker b[2] = {{.lane = lane}, {.lane = lane}};
+    zk_group_t g = ZK_GROUP_INIT;
+    struct tally t = {.ran = 0};
+    pthread_t helper;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pthread_create(&b[i].thread, NULL, sit_inside, &b[i]),
+                         0);
+        rt_await(&b[i].inside, 1);
+        assert_int_equal(b[i].err, ZK_OK);
+    }
+    assert_int_equal(zk_spawn_on(lane, &g, count, &t), ZK_OK);
+    assert_int_equal(pthread_create(&helper, NULL, release_later, b), 0);
+    assert_int_equal(zk_sync(&g), ZK_OK);
+    assert_int_equal(t.ran, 1);
+    pthread_join(helper, NULL);
+    for (int i = 0; i < 2; i++)
+        pthread_join(b[i].thread, NULL);
+    assert_int_equal(zk_runtime_close(lane), ZK_OK);
+}
+
+struct syncer {
+    pthread_t thread;
+    zk_group_t *group;
+    zk_err_t err;
+};
+
+static void *
+sync_elsewhere(void *arg)
+{
+    struct syncer *s = arg;
+
+    s->err = zk_sync(s->group);
+    return NULL;
+}
+
+/* The spawner waits for the other thread with its tasks still in its deque. */
+static void
+test_sync_from_another_thread_than_the_spawner(void **state)
+{
+    static const unsigned workers[] = {1, 2, 4};
+
+    (void)state;
+    for (size_t w = 0; w < sizeof workers / sizeof *workers; w++) {
+        zk_runtime_t *lane = rt_lane(workers[w], 3);
+        zk_group_t g = ZK_GROUP_INIT;
+        struct tally t = {.ran = 0};
+        struct syncer s = {.group = &g};
+
+        assert_int_equal(zk_runtime_enter(lane), ZK_OK);
+        assert_int_equal(spawn_many(NULL, &g, 1000, &t), ZK_OK);
+        assert_int_equal(pthread_create(&s.thread, NULL, sync_elsewhere, &s),
+                         0);
+        pthread_join(s.thread, NULL);
+        assert_int_equal(s.err, ZK_OK);
+        assert_int_equal(t.ran, 1000);
+        assert_int_equal(zk_runtime_leave(), ZK_OK);
+        assert_int_equal(zk_runtime_close(lane), ZK_OK);
+    }
+}
+
 /* ---- groups and phases -------------------------------------------------- */
 
 static void
@@ -455,6 +577,10 @@ main(void)
             test_close_awaits_what_outside_threads_submitted_without_a_group),
         cmocka_unit_test(
             test_a_detached_task_from_outside_runs_without_anybody_waiting),
+        cmocka_unit_test(
+            test_a_detached_task_finds_a_thread_beside_idle_members),
+        cmocka_unit_test(test_sync_from_outside_ends_when_a_slot_becomes_free),
+        cmocka_unit_test(test_sync_from_another_thread_than_the_spawner),
         cmocka_unit_test(test_a_group_of_an_ended_phase_takes_no_more_tasks),
     };
 
