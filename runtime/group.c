@@ -82,7 +82,7 @@ is_open(const struct zk_job *job)
 }
 
 /*
- * A thread without a slot adds a task. It counts first and looks afterwards
+ * A thread that is not in the phase adds a task. It counts first and looks afterwards
  * whether the phase is open; zk_phase_end() closes first and counts afterwards
  * (phase.c): one of them sees the other.
  */
@@ -132,7 +132,9 @@ zk_spawn_on(zk_runtime_t *lane, zk_group_t *group, zk_task_fn fn, void *arg)
         bind(job, lane, phase, self);
     if (job->lane != lane)
         return ZK_EPERM;
-    if (self == NULL)
+    /* From outside of the phase, which may end at any moment: and its opener
+     * could not get at a task in our deque. */
+    if (self == NULL || self->phase != job->phase)
         return submit(job,
                       (struct zk_task){job, (uintptr_t)fn, (uintptr_t)arg});
     if (!is_open(job))

@@ -229,6 +229,7 @@ close_phase(struct zk_thread *me)
     struct zk_slot *self = me->slot;
 
     zk_store_seq_cst(&phase->open, false);
+    zk_fence_seq_cst();          /* the counts are read after the store */
     zk__wait_phase(self, phase); /* for those who came before it was closed */
     zk__arena_ended(phase->arena);
     self->phase = phase->lane->outside;

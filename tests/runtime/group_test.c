@@ -552,6 +552,136 @@ test_a_group_of_an_ended_phase_takes_no_more_tasks(void **state)
     assert_int_equal(zk_runtime_close(lane), ZK_OK);
 }
 
+struct intruder {
+    pthread_t thread;
+    zk_runtime_t *lane;
+    zk_group_t *group;
+    bool enters;
+    _Atomic unsigned stop, ready;
+    _Atomic unsigned *open;
+    _Atomic unsigned late, added;
+};
+
+static int
+note_when_late(void *arg)
+{
+    struct intruder *i = arg;
+
+    if (zk_load_seq_cst(i->open) == 0)
+        zk_add_relaxed(&i->late, 1u);
+    return 0;
+}
+
+static void *
+intrude(void *arg)
+{
+    struct intruder *i = arg;
+
+    if (i->enters && zk_runtime_enter(i->lane) != ZK_OK)
+        return NULL;
+    zk_store_release(&i->ready, 1u);
+    while (zk_load_relaxed(&i->stop) == 0)
+        if (zk_spawn_on(i->lane, i->group, note_when_late, i) == ZK_OK)
+            zk_add_relaxed(&i->added, 1u);
+    if (i->enters)
+        (void)!zk_runtime_leave();
+    return NULL;
+}
+
+/*
+ * Another thread keeps adding tasks to a group of the phase while it ends. Each
+ * is refused or awaited: none runs once the phase has ended.
+ */
+static void
+race_with_end(bool enters)
+{
+    zk_runtime_t *lane = rt_lane(2, 4);
+    unsigned rounds = test_scaled(600);
+    unsigned late = 0;
+
+    for (unsigned round = 0; round < rounds; round++) {
+        zk_group_t g = ZK_GROUP_INIT;
+        struct tally t = {.ran = 0};
+        _Atomic unsigned open = 1;
+        struct intruder i = {
+            .lane = lane, .group = &g, .enters = enters, .open = &open};
+
+        assert_int_equal(zk_phase_begin_on(lane, "race"), ZK_OK);
+        assert_int_equal(zk_spawn(&g, count, &t), ZK_OK); /* binds */
+        assert_int_equal(pthread_create(&i.thread, NULL, intrude, &i), 0);
+        rt_await(&i.ready, 1);
+        rt_burn(round % 64);
+        assert_int_equal(zk_phase_end(), ZK_OK);
+        zk_store_seq_cst(&open, 0u);
+        rt_burn(50);
+        zk_store_relaxed(&i.stop, 1u);
+        pthread_join(i.thread, NULL);
+        assert_int_equal(zk_sync(&g), ZK_OK);
+        late += i.late;
+    }
+    assert_int_equal(late, 0);
+    assert_int_equal(zk_runtime_close(lane), ZK_OK);
+}
+
+static void
+test_no_task_from_outside_runs_after_its_phase_ended(void **state)
+{
+    (void)state;
+    race_with_end(false);
+}
+
+static void
+test_no_task_of_a_guest_runs_after_its_phase_ended(void **state)
+{
+    (void)state;
+    race_with_end(true);
+}
+
+struct guest {
+    pthread_t thread;
+    zk_runtime_t *lane;
+    zk_group_t *group;
+    struct tally *tally;
+    _Atomic unsigned added, leave;
+    zk_err_t err;
+};
+
+static void *
+add_and_stay(void *arg)
+{
+    struct guest *g = arg;
+
+    g->err = zk_runtime_enter(g->lane);
+    if (g->err == ZK_OK)
+        g->err = zk_spawn(g->group, count, g->tally);
+    zk_store_release(&g->added, 1u);
+    rt_await(&g->leave, 1);
+    (void)!zk_runtime_leave();
+    return NULL;
+}
+
+static void
+test_phase_end_runs_what_a_guest_added_and_left_lying(void **state)
+{
+    zk_runtime_t *lane = rt_lane(1, 2);
+    zk_group_t group = ZK_GROUP_INIT;
+    struct tally t = {.ran = 0};
+    struct guest g = {.lane = lane, .group = &group, .tally = &t};
+
+    (void)state;
+    assert_int_equal(zk_phase_begin_on(lane, "shared"), ZK_OK);
+    assert_int_equal(zk_spawn(&group, count, &t), ZK_OK);
+    assert_int_equal(pthread_create(&g.thread, NULL, add_and_stay, &g), 0);
+    rt_await(&g.added, 1);
+    assert_int_equal(g.err, ZK_OK);
+    assert_int_equal(zk_phase_end(), ZK_OK);
+    assert_int_equal(t.ran, 2);
+    zk_store_release(&g.leave, 1u);
+    pthread_join(g.thread, NULL);
+    assert_int_equal(zk_sync(&group), ZK_OK);
+    assert_int_equal(zk_runtime_close(lane), ZK_OK);
+}
+
 int
 main(void)
 {
@@ -582,6 +712,9 @@ main(void)
         cmocka_unit_test(test_sync_from_outside_ends_when_a_slot_becomes_free),
         cmocka_unit_test(test_sync_from_another_thread_than_the_spawner),
         cmocka_unit_test(test_a_group_of_an_ended_phase_takes_no_more_tasks),
+        cmocka_unit_test(test_phase_end_runs_what_a_guest_added_and_left_lying),
+        cmocka_unit_test(test_no_task_from_outside_runs_after_its_phase_ended),
+        cmocka_unit_test(test_no_task_of_a_guest_runs_after_its_phase_ended),
     };
 
     rt_begin();
