@@ -17,6 +17,7 @@
 #include "alloc/slab.h"
 #include "private/bits.h"
 #include "private/check.h"
+#include "private/poison.h"
 
 #define ALIGN_MAX ((size_t)1 << 30)
 
@@ -130,6 +131,7 @@ realloc_arena(struct zk_slab *s, void *p, size_t n)
     }
     if (s == mine && zk__slab_resize(s, p, block, n))
         return p;
+    zk__unpoison(p, block.bytes); /* all of its capacity is used, or copied */
     if (n <= block.bytes)
         return p;
 
@@ -180,13 +182,16 @@ size_t
 zk_usable_size(const void *p)
 {
     struct zk_place place;
+    size_t bytes;
 
     if (p == NULL)
         return 0;
     place = zk__arena_find(p);
     if (place.slab == NULL)
         return zk__heap_usable(p);
-    return zk__slab_block(place.slab, p).bytes;
+    bytes = zk__slab_block(place.slab, p).bytes;
+    zk__unpoison(p, bytes); /* the caller may use them from now on */
+    return bytes;
 }
 
 void *
