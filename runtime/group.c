@@ -55,7 +55,7 @@ zk__group_init_detached(struct zk_phase *phase)
 /* Binds an idle group, or waits until the thread that does so is through. */
 static void
 bind(struct zk_job *job, zk_runtime_t *lane, struct zk_phase *phase,
-     const struct zk_slot *self)
+     struct zk_slot *self)
 {
     int state = ZK_JOB_IDLE;
 
@@ -70,6 +70,7 @@ bind(struct zk_job *job, zk_runtime_t *lane, struct zk_phase *phase,
     job->parent = NULL; /* a group may outlive the task that binds it */
     job->run = run_function;
     job->owner = self != NULL ? self->index : ZK_NO_SLOT;
+    job->id = zk__job_id(lane, self);
     job->mark = self != NULL ? zk__deque_mark(&self->deque) : 0;
     zk_store_release(&job->state, ZK_JOB_BOUND); /* B1 */
 }

@@ -45,6 +45,7 @@ struct zk_job {
     uint32_t owner;
     uint32_t unused;
     uint64_t epoch; /* of the phase */
+    uint64_t id;    /* no other job of the lane ever has it; 0: detached */
     int64_t mark;   /* the owner's deque when it was bound */
     _Atomic uint64_t own_pushed, own_done;
     _Atomic uint64_t far_pushed, far_done;

@@ -64,7 +64,7 @@ become_serial(zk_runtime_t *lane)
         if (s == zk__thread.slot)
             continue;
         zk_store_relaxed(&s->deque.top, zk_load_relaxed(&s->deque.bottom));
-        zk_store_relaxed(&s->root, (const struct zk_job *)NULL);
+        zk_store_relaxed(&s->root, (uint64_t)0);
         zk_store_relaxed(&s->taken, i != 0 && i < lane->nworkers);
     }
 }

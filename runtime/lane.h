@@ -71,13 +71,15 @@ struct zk_slot {
     const struct zk_job *job; /* of the running task; NULL: none runs */
     int64_t frame;            /* the deque's mark when the task began */
     uint64_t random;
+    uint64_t jobs; /* bound here so far */
     pthread_t thread;
 
     /*
-     * What leapfrogging needs to know (wait.c): the job of the stolen task that
-     * this slot works on, and a count of its changes. Written by the slot.
+     * What leapfrogging needs to know (wait.c): the id of the job of the stolen
+     * task that this slot works on, and a count of its changes. Written by the
+     * slot. Not the job's address, where the next job may stand already.
      */
-    ZK_ALIGNED_LINE _Atomic(const struct zk_job *) root;
+    ZK_ALIGNED_LINE _Atomic uint64_t root;
     _Atomic uint64_t root_seq;
 
     /* Who is in here: workers keep theirs, other threads take a free one. */
@@ -108,6 +110,7 @@ struct zk_runtime {
     /* Threads that wait for a job: see wait.c. */
     ZK_ALIGNED_LINE _Atomic uint32_t wait_event; /* futex */
     _Atomic uint32_t waiters;
+    _Atomic uint64_t far_jobs; /* bound by threads without a slot */
 
     ZK_ALIGNED_LINE _Atomic unsigned threads; /* running worker threads */
     _Atomic bool started;
@@ -235,12 +238,24 @@ void zk__wait_phase(struct zk_slot *self, struct zk_phase *phase);
 /* After a task was done: lets those who wait look again. */
 void zk__wait_wake(zk_runtime_t *lane);
 
-/* Says which stolen task the slot works on from now on. */
+/* Says whose stolen task the slot works on from now on. */
 static inline void
-zk__root_set(struct zk_slot *self, const struct zk_job *job)
+zk__root_set(struct zk_slot *self, uint64_t job_id)
 {
-    zk_store_release(&self->root, job);
+    zk_store_release(&self->root, job_id);
     zk_bump_release(&self->root_seq, (uint64_t)1);
+}
+
+/* An id for a job that this slot binds; NULL: a thread without one. */
+static inline uint64_t
+zk__job_id(zk_runtime_t *lane, struct zk_slot *self)
+{
+    const uint64_t places = ZK_MAX_WORKERS + ZK_MAX_SPARE + 1;
+
+    return self != NULL
+               ? ++self->jobs * places + self->index
+               : (zk_add_relaxed(&lane->far_jobs, (uint64_t)1) + 2) * places -
+                     1;
 }
 
 /* ---- group.c ---- */

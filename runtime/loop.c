@@ -114,6 +114,7 @@ run_loop(struct zk_slot *self, struct loop *loop, size_t end)
     job->phase = self->phase;
     job->parent = self->job;
     job->owner = self->index;
+    job->id = zk__job_id(self->lane, self);
     job->mark = zk__deque_mark(&self->deque);
     zk__lane_start(self->lane);
 

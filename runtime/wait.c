@@ -19,7 +19,8 @@
  * own deque over to the inbox: who waits elsewhere for one of them, or this very
  * thread when it is a task of the job, would not get at it otherwise.
  *
- * For 3 each slot shows as `root` the job of the stolen task that it works on.
+ * For 3 each slot shows as `root` the id of the job of the stolen task that it
+ * works on. (Ids differ for ever; a loop's address is the next loop's, too.)
  *
  * L1  A slot sets its root when its own deque is empty, and keeps it until the
  *     deque is empty again. So whatever is in a deque descends from its root.
@@ -137,7 +138,7 @@ steal_back(struct zk_slot *self, const struct zk_job *job, struct zk_task *task)
         struct zk_slot *thief = &lane->slots[i];
         uint64_t seq = zk_load_acquire(&thief->root_seq);
 
-        if (zk_load_acquire(&thief->root) != job || thief == self ||
+        if (zk_load_acquire(&thief->root) != job->id || thief == self ||
             zk__deque_empty(&thief->deque) ||
             !zk__deque_steal(&thief->deque, task))
             continue;
@@ -193,10 +194,10 @@ hand_over(struct zk_slot *self)
 static void
 run_stolen(struct zk_slot *self, struct zk_task task)
 {
-    const struct zk_job *outer = zk_load_relaxed(&self->root);
+    uint64_t outer = zk_load_relaxed(&self->root);
     int64_t mark = zk__deque_mark(&self->deque);
 
-    zk__root_set(self, task.job);
+    zk__root_set(self, task.job->id);
     do
         zk__task_run(self, task);
     while (zk__deque_pop(&self->deque, mark, &task));

@@ -202,11 +202,11 @@ search(struct zk_slot *self, struct zk_task *task)
 static void
 work_on(struct zk_slot *self, struct zk_task task)
 {
-    zk__root_set(self, task.job);
+    zk__root_set(self, task.job->id);
     do
         zk__task_run(self, task);
     while (zk__deque_pop(&self->deque, 0, &task));
-    zk__root_set(self, NULL);
+    zk__root_set(self, 0);
 }
 
 void *
