@@ -185,11 +185,12 @@ test_the_proof_is_the_same_wherever_it_is_made(void **state)
 static void
 test_a_warm_proof_does_not_fault(void **state)
 {
-    uint8_t *file = test_bytes(40000);
+    uint8_t *file;
 
     (void)state;
     if (TEST_SLOW_BUILD)
         skip(); /* a sanitizer's own memory faults */
+    file = test_bytes(40000);
     for (int i = 0; i < 4; i++)
         prove(file, 40000);
     assert_int_equal(result.cost.total.minor_faults, 0);
