@@ -39,14 +39,21 @@ hungry(const struct zk_slot *self)
            zk_load_relaxed(&self->lane->threads) != 0;
 }
 
-/* Where [begin, end) is cut: a multiple of the grain from the loop's begin. */
+/*
+ * Where [begin, end) is cut: in pieces of the grain from its begin, which is
+ * such a multiple from the loop's begin itself.
+ *
+ * pre   begin < end
+ * post  begin < result < end, or result == begin: it is one piece. Nothing
+ *       wraps, however large the range and the grain.
+ */
 static size_t
 middle(const struct loop *loop, size_t begin, size_t end)
 {
     size_t unit = loop->grain != 0 ? loop->grain : 1;
-    size_t half = begin + (end - begin) / 2 - loop->begin;
+    size_t pieces = (end - begin - 1) / unit + 1;
 
-    return loop->begin + (half + unit - 1) / unit * unit;
+    return begin + pieces / 2 * unit;
 }
 
 /* Runs one call of the body on n iterations, and learns from how long it took. */
@@ -80,10 +87,8 @@ run_range(struct zk_job *job, uintptr_t x, uintptr_t y)
         if (end - begin > unit && hungry(self)) {
             size_t cut = middle(loop, begin, end);
 
-            if (cut < end) {
-                zk__task_push(self, job, cut, end);
-                end = cut;
-            }
+            zk__task_push(self, job, cut, end);
+            end = cut;
         }
         if (loop->grain != 0) {
             size_t n = zk_min_size(loop->grain, end - begin);
