@@ -59,7 +59,7 @@ security_of(unsigned log_rows)
     double field = 2 * log2((double)FP_P);
 
     s.queries = STARK_QUERIES * (double)STARK_LOG_BLOWUP + STARK_GRINDING_BITS;
-    s.lookup = field - log2(STARK_BLOCK_BYTES * rows + AIR_TABLE_ROWS);
+    s.lookup = field - log2(STARK_BLOCK_BYTES * rows + (double)AIR_TABLE_ROWS);
     s.point = field - log2(8 * rows);
     s.folding = folding_bits(log_rows, field);
     s.hash = HASH_COLLISION_BITS;
