@@ -10,7 +10,7 @@
 #ifdef __cplusplus
 #    define ZK_BEGIN_DECLS  extern "C" {
 #    define ZK_END_DECLS    }
-#    define ZK_THREAD_LOCAL thread_local
+#    define ZK_THREAD_LOCAL __thread
 #else
 #    define ZK_BEGIN_DECLS
 #    define ZK_END_DECLS
