@@ -10,6 +10,8 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 static struct {
     pthread_mutex_t lock;
@@ -18,8 +20,11 @@ static struct {
     bool loaded;
 } machine = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+/* The kernel's mask, not hwloc's: that one is cut to the topology, and refuses
+ * CPUs that the process could not use when it was loaded. */
 struct zk_binding {
-    hwloc_bitmap_t set;
+    size_t bytes; /* of the mask that the kernel filled */
+    unsigned long mask[8192 / (8 * sizeof(unsigned long))];
 };
 
 /* The kernel's masks, where hwloc could not help. */
@@ -180,20 +185,19 @@ zk__topology_bind(const struct zk_topology *t, unsigned pu)
 struct zk_binding *
 zk__topology_save(void)
 {
-    struct zk_binding *b;
+    struct zk_binding *b = calloc(1, sizeof *b);
+    long got;
 
-    if (machine.hwloc == NULL)
-        return NULL;
-    b = malloc(sizeof *b);
     if (b == NULL)
         return NULL;
-    b->set = hwloc_bitmap_alloc();
-    if (b->set != NULL &&
-        hwloc_get_cpubind(machine.hwloc, b->set, HWLOC_CPUBIND_THREAD) == 0)
-        return b;
-    hwloc_bitmap_free(b->set);
-    free(b);
-    return NULL;
+    /* The system call itself: it says how long the kernel's masks are. */
+    got = syscall(SYS_sched_getaffinity, 0, sizeof b->mask, b->mask);
+    if (got <= 0) {
+        free(b);
+        return NULL;
+    }
+    b->bytes = (size_t)got;
+    return b;
 }
 
 void
@@ -201,8 +205,7 @@ zk__topology_restore(struct zk_binding *b)
 {
     if (b == NULL)
         return;
-    (void)hwloc_set_cpubind(machine.hwloc, b->set, HWLOC_CPUBIND_THREAD);
-    hwloc_bitmap_free(b->set);
+    (void)syscall(SYS_sched_setaffinity, 0, b->bytes, b->mask);
     free(b);
 }
 
