@@ -29,8 +29,8 @@ struct zk_config {
 
 /*
  * Fills *config. A malformed or unknown ZK_* variable is told to the notice
- * hook, once per process, and otherwise ignored. ZK_EINVAL: an option is out of
- * range.
+ * hook (to stderr where there is none, once per process), and otherwise ignored.
+ * ZK_EINVAL: an option is out of range.
  */
 zk_err_t zk__config_read(struct zk_config *config, const zk_options_t *options);
 
