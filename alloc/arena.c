@@ -95,6 +95,18 @@ table_leave(const struct zk_arena *a)
     pthread_mutex_unlock(&table.lock);
 }
 
+void
+zk__arena_lock_table(void)
+{
+    pthread_mutex_lock(&table.lock);
+}
+
+void
+zk__arena_unlock_table(void)
+{
+    pthread_mutex_unlock(&table.lock);
+}
+
 struct zk_place
 zk__arena_find(const void *p)
 {

@@ -46,6 +46,10 @@ struct zk_arena *zk__arena_create(unsigned nslots, size_t *slab_bytes,
 /* Every address of it becomes foreign. NULL is fine. */
 void zk__arena_destroy(struct zk_arena *a);
 
+/* Around a fork, so that the child finds the table's lock free. */
+void zk__arena_lock_table(void);
+void zk__arena_unlock_table(void);
+
 /* The arena and slab that an address lies in, or NULL for both. */
 struct zk_place {
     struct zk_arena *arena;

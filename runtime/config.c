@@ -40,11 +40,24 @@ default_notice(const char *message, void *arg)
         return; /* there is nobody to tell */
 }
 
+static pthread_mutex_t said_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void
+zk__notice_lock(void)
+{
+    pthread_mutex_lock(&said_lock);
+}
+
+void
+zk__notice_unlock(void)
+{
+    pthread_mutex_unlock(&said_lock);
+}
+
 /* True the first time that this process says these words. */
 static bool
 first_time(const char *message)
 {
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     static uint64_t said[64];
     static unsigned nsaid;
     uint64_t hash = 14695981039346656037u; /* FNV-1a */
@@ -53,12 +66,12 @@ first_time(const char *message)
     for (const char *c = message; *c != '\0'; c++)
         hash = (hash ^ (unsigned char)*c) * 1099511628211u;
 
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&said_lock);
     for (unsigned i = 0; i < nsaid && !known; i++)
         known = said[i] == hash;
     if (!known && nsaid < sizeof said / sizeof *said)
         said[nsaid++] = hash;
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&said_lock);
     return !known;
 }
 

@@ -38,4 +38,8 @@ zk_err_t zk__config_read(struct zk_config *config, const zk_options_t *options);
 void zk__notice(const struct zk_config *config, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Around a fork, so that the child finds the lock of what was said free. */
+void zk__notice_lock(void);
+void zk__notice_unlock(void);
+
 #endif

@@ -20,8 +20,10 @@ static struct {
     zk_runtime_t *first;
     zk_runtime_t *standard; /* the default lane */
     uint64_t serials;
-    bool fork_handled;
 } registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* Held while the default lane is being opened; before all other locks. */
+static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- fork ------------------------------------------------------------- */
 
@@ -55,8 +57,13 @@ become_serial(zk_runtime_t *lane)
     zk__inbox_init(&lane->inbox);
     pthread_mutex_init(&lane->lock, NULL);
     forget_tasks(lane->outside);
-    for (unsigned i = 0; i < zk_load_relaxed(&lane->nphases); i++)
+    for (unsigned i = 0; i < zk_load_relaxed(&lane->nphases); i++) {
         forget_tasks(lane->phases[i]);
+        if (lane->phases[i] != zk__thread.last) { /* its opener is not here */
+            zk_store_relaxed(&lane->phases[i]->open, false);
+            lane->phases[i]->held = false;
+        }
+    }
 
     for (unsigned i = 0; i < lane->nslots; i++) {
         struct zk_slot *s = &lane->slots[i];
@@ -66,19 +73,30 @@ become_serial(zk_runtime_t *lane)
         zk_store_relaxed(&s->deque.top, zk_load_relaxed(&s->deque.bottom));
         zk_store_relaxed(&s->root, (uint64_t)0);
         zk_store_relaxed(&s->taken, i != 0 && i < lane->nworkers);
+        s->thread = 0; /* the parent's: not to be joined here */
     }
 }
 
+/* All locks of the process, the outermost first: another thread may hold any of
+ * them at the fork, and it would not be there to give it back. */
 static void
 before_fork(void)
 {
+    pthread_mutex_lock(&opening);
     pthread_mutex_lock(&registry.lock);
+    zk__topology_lock();
+    zk__notice_lock();
+    zk__arena_lock_table();
 }
 
 static void
 after_fork_in_parent(void)
 {
+    zk__arena_unlock_table();
+    zk__notice_unlock();
+    zk__topology_unlock();
     pthread_mutex_unlock(&registry.lock);
+    pthread_mutex_unlock(&opening);
 }
 
 static void
@@ -86,7 +104,23 @@ after_fork_in_child(void)
 {
     for (zk_runtime_t *l = registry.first; l != NULL; l = l->next)
         become_serial(l);
-    pthread_mutex_init(&registry.lock, NULL);
+    after_fork_in_parent();
+}
+
+static void
+handle_forks(void)
+{
+    (void)pthread_atfork(before_fork, after_fork_in_parent,
+                         after_fork_in_child);
+}
+
+/* Before the first of those locks is taken. */
+static void
+handle_forks_once(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, handle_forks);
 }
 
 /* ---- opening ---------------------------------------------------------- */
@@ -166,10 +200,6 @@ static void
 enter_registry(zk_runtime_t *lane)
 {
     pthread_mutex_lock(&registry.lock);
-    if (!registry.fork_handled)
-        registry.fork_handled =
-            pthread_atfork(before_fork, after_fork_in_parent,
-                           after_fork_in_child) == 0;
     lane->serial = ++registry.serials;
     lane->next = registry.first;
     registry.first = lane;
@@ -202,6 +232,7 @@ zk_runtime_open(zk_runtime_t **out, const zk_options_t *options)
     if (out == NULL)
         return ZK_EINVAL;
     *out = NULL;
+    handle_forks_once();
     err = zk__config_read(&config, options);
     if (err != ZK_OK)
         return err;
@@ -246,9 +277,9 @@ zk_runtime_open(zk_runtime_t **out, const zk_options_t *options)
 zk_runtime_t *
 zk__lane_default(void)
 {
-    static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
     zk_runtime_t *lane;
 
+    handle_forks_once();
     pthread_mutex_lock(&opening);
     pthread_mutex_lock(&registry.lock);
     lane = registry.standard;
@@ -334,6 +365,8 @@ start_thread(zk_runtime_t *lane, struct zk_slot *slot)
     pthread_attr_destroy(&attr);
     if (rc == 0)
         zk_store_release(&lane->threads, zk_load_relaxed(&lane->threads) + 1);
+    else
+        slot->thread = 0; /* libc has written there before it gave up */
     return rc == 0;
 }
 
@@ -414,8 +447,6 @@ join_threads(zk_runtime_t *lane)
 {
     zk_store_seq_cst(&lane->closing, true);
     zk__worker_wake_all(lane);
-    if (zk_load_acquire(&lane->threads) == 0)
-        return; /* a forked child: its copies of the handles mean nothing */
     for (unsigned i = 0; i < lane->nslots; i++)
         if (lane->slots[i].thread != 0)
             pthread_join(lane->slots[i].thread, NULL);

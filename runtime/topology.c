@@ -159,6 +159,18 @@ zk__topology_get(void)
     return ok ? &machine.topology : NULL;
 }
 
+void
+zk__topology_lock(void)
+{
+    pthread_mutex_lock(&machine.lock);
+}
+
+void
+zk__topology_unlock(void)
+{
+    pthread_mutex_unlock(&machine.lock);
+}
+
 bool
 zk__topology_bind(const struct zk_topology *t, unsigned pu)
 {

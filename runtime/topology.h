@@ -18,6 +18,10 @@
  */
 const struct zk_topology *zk__topology_get(void);
 
+/* Around a fork, so that the child finds the lock free. */
+void zk__topology_lock(void);
+void zk__topology_unlock(void);
+
 /* Binds the calling thread to one PU. False: refused. */
 bool zk__topology_bind(const struct zk_topology *t, unsigned pu);
 
