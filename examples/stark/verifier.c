@@ -41,14 +41,11 @@ struct verifier {
     fq_t value[STARK_QUERIES];            /* D there, then its folds */
 };
 
+/* Never that the proof is accepted, whatever the fault. */
 static enum verdict
 fault_verdict(enum wire_fault fault)
 {
-    switch (fault) {
-    case WIRE_SHORT: return VERDICT_SHORT;
-    case WIRE_NONCANONICAL: return VERDICT_NONCANONICAL;
-    default: return VERDICT_ACCEPTED;
-    }
+    return fault == WIRE_NONCANONICAL ? VERDICT_NONCANONICAL : VERDICT_SHORT;
 }
 
 static enum verdict
