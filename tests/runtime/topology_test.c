@@ -154,6 +154,23 @@ only_first(const cpu_set_t *mask)
     return one;
 }
 
+/* As taskset does it, for every thread: ThreadSanitizer has one of its own. */
+static bool
+bind_process(const cpu_set_t *mask)
+{
+    DIR *d = opendir("/proc/self/task");
+    bool bound = d != NULL;
+
+    if (d == NULL)
+        return false;
+    for (struct dirent *e = readdir(d); e != NULL; e = readdir(d))
+        if (e->d_name[0] != '.')
+            bound &= sched_setaffinity((pid_t)strtol(e->d_name, NULL, 10),
+                                       sizeof *mask, mask) == 0;
+    closedir(d);
+    return bound;
+}
+
 static int
 load_restricted(void *arg)
 {
@@ -164,7 +181,7 @@ load_restricted(void *arg)
     (void)arg;
     CHILD_CHECK(sched_getaffinity(0, sizeof all, &all) == 0);
     one = only_first(&all);
-    CHILD_CHECK(sched_setaffinity(0, sizeof one, &one) == 0);
+    CHILD_CHECK(bind_process(&one));
     t = zk__topology_get();
     CHILD_CHECK(t != NULL && t->npus == 1 && t->ncores == 1);
     CHILD_CHECK(CPU_ISSET(t->pus[0].os_index, &one));

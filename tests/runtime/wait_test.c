@@ -138,9 +138,12 @@ leftover(void *arg)
 {
     struct leftovers *l = arg;
 
-    if (zk_load_acquire(&l->holding) != 0 &&
-        pthread_equal(pthread_self(), l->main))
-        zk_add_relaxed(&l->strangers, 1u);
+    /* As long as the first loop lasts, the main thread may help out here. */
+    if (pthread_equal(pthread_self(), l->main)) {
+        if (zk_load_acquire(&l->holding) != 0)
+            zk_add_relaxed(&l->strangers, 1u);
+        return 0;
+    }
     /* The first one keeps its worker, so that the others stay where they are.*/
     if (zk_add_acq_rel(&l->first, 1u) == 0)
         rt_await(&l->release, 1);
