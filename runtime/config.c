@@ -84,6 +84,9 @@ zk__notice(const struct zk_config *config, const char *format, ...)
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
+    for (char *c = message; *c != '\0'; c++) /* it stays one line */
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
 
     if (config->notice != NULL)
         config->notice(message, config->notice_arg);
