@@ -137,6 +137,14 @@ file_is_regular_or_new(const char *path)
     return stat(path, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode);
 }
 
+static bool
+is_directory(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 static int
 write_in_place(const char *path, const void *data, size_t n)
 {
@@ -167,6 +175,8 @@ file_draft_write(struct file_draft *d, const char *path, const void *data,
     d->temporary = NULL;
     if (!file_is_regular_or_new(path))
         return write_in_place(path, data, n);
+    if (is_directory(path))
+        return EISDIR; /* now, not when the other of a pair has its name */
 
     d->temporary = malloc(length + sizeof suffix);
     if (d->temporary == NULL)

@@ -13,6 +13,13 @@ trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 failures=0
 
+# patched AT BYTE NAME: a.proof with one byte changed, in octal.
+patched()
+{
+    cp a.proof "$3"
+    printf %b "\\0$2" | dd of="$3" bs=1 seek="$1" conv=notrunc status=none
+}
+
 # expect STATUS WHAT COMMAND...: runs it and compares the exit status.
 expect()
 {
@@ -75,6 +82,30 @@ expect 1 'a huge proof is refused' "$zkverify" a.proof.digest huge.proof
 : >empty
 expect 1 'an empty proof is refused' "$zkverify" a.proof.digest empty
 
+# Bytes of the header, see FORMAT.md.
+patched 0 000 magic.proof
+expect 1 'a file of another kind is refused' \
+    "$zkverify" a.proof.digest magic.proof
+said stderr 'refused: this is not a proof' 'and why'
+patched 8 002 version.proof
+expect 1 'another version is refused' "$zkverify" a.proof.digest version.proof
+said stderr 'refused: the proof has another version' 'and why'
+for at in 9 10 11 12 13 14; do
+    patched "$at" 001 other.proof
+    expect 1 'other parameters are refused' \
+        "$zkverify" a.proof.digest other.proof
+    said stderr 'refused: the proof was made with other parameters' 'and why'
+done
+for rows in 000 007 011 022 023 100 377; do
+    patched 15 "$rows" rows.proof
+    expect 1 'another degree is refused' "$zkverify" a.proof.digest rows.proof
+    said stderr 'refused: the proof claims a trace of a wrong length' 'and why'
+done
+patched 23 377 long.proof
+expect 1 'a length out of range is refused' \
+    "$zkverify" a.proof.digest long.proof
+said stderr 'refused: the proof claims a file longer than the limit' 'and why'
+
 expect 2 'no argument is wrong usage' "$zkverify"
 expect 2 'a missing proof is unreadable' "$zkverify" a.proof.digest none
 said stderr 'No such file' 'and the reason is told'
@@ -87,6 +118,18 @@ expect 2 'letters are no digits' "$zkverify" bad.digest a.proof
 expect 2 'a missing file is unreadable' "$zkprove" none -o c.proof
 said stderr 'cannot read none' 'and named'
 expect 2 'a directory is unreadable' "$zkprove" . -o c.proof
+# Root may open what it likes, but nobody can read this one's first page.
+expect 2 'a file whose reading fails is unreadable' \
+    "$zkprove" /proc/self/mem -o c.proof
+said stderr 'cannot read /proc/self/mem: Input/output error' 'and why'
+expect 2 'so is a proof' "$zkverify" a.proof.digest /proc/self/mem
+said stderr 'cannot read /proc/self/mem: Input/output error' 'and why'
+if ((EUID != 0)); then
+    : >locked
+    chmod 0 locked
+    expect 2 'a forbidden file is unreadable' "$zkprove" locked -o c.proof
+    said stderr 'cannot read locked: Permission denied' 'and why'
+fi
 expect 2 'no output is wrong usage' "$zkprove" letter
 expect 2 'no file is wrong usage' "$zkprove" -o c.proof
 expect 2 'two files are wrong usage' "$zkprove" letter other -o c.proof
@@ -108,8 +151,11 @@ expect 1 'a full disk is an error' "$zkprove" letter -o /dev/full
 said stderr 'No space left' 'and named'
 holds 'and leaves no digest' test ! -e /dev/full.digest
 expect 1 'a missing directory is an error' "$zkprove" letter -o no/such/c.proof
-mkdir d.proof
+mkdir d.proof f.proof.digest
 expect 1 'a directory is not overwritten' "$zkprove" letter -o d.proof
+said stderr 'Is a directory' 'and named'
+expect 1 'nor one in the place of the digest' "$zkprove" letter -o f.proof
+holds 'and then no proof is left alone' test ! -e f.proof
 holds 'no partial file is left' test -z \
     "$(find . -name '*.??????' ! -name '*.digest')"
 

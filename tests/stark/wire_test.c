@@ -198,8 +198,8 @@ test_a_directory_is_not_overwritten(void **state)
 
     (void)state;
     assert_int_equal(mkdir(p.path, 0700), 0);
-    assert_int_equal(file_draft_write(&draft, p.path, "hello", 5), 0);
-    assert_int_equal(file_draft_publish(&draft), EISDIR);
+    assert_int_equal(file_draft_write(&draft, p.path, "hello", 5), EISDIR);
+    file_draft_discard(&draft);
     assert_int_equal(rmdir(p.path), 0);
     remove_place(&p);
 }
