@@ -1,12 +1,14 @@
 /*
  * config.c - options and environment.
  *
- * Owns:   the table of variables, their grammar, and the notices about them.
+ * Owns:   the table of variables, their grammar, and the notices about them,
+ *         which say what is used instead.
  * Never:  clamps: a value out of range is refused as a whole and named.
  */
 #include "runtime/config.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -260,22 +262,121 @@ set_huge(struct zk_config *c, const char *text)
     return true;
 }
 
+/* ---- what is used instead of a malformed value ------------------------- */
+
+struct text {
+    char c[32];
+};
+
+static struct text
+text_number(uint64_t n)
+{
+    struct text t;
+
+    snprintf(t.c, sizeof t.c, "%" PRIu64, n);
+    return t;
+}
+
+static struct text
+text_word(const char *word)
+{
+    struct text t;
+
+    snprintf(t.c, sizeof t.c, "%s", word);
+    return t;
+}
+
+/* With the largest unit that divides it. */
+static struct text
+text_bytes(uint64_t n)
+{
+    static const char *const units[] = {"", "K", "M", "G", "T"};
+    size_t unit = 0;
+    struct text t;
+
+    for (; n != 0 && n % 1024 == 0 && unit < 4; unit++)
+        n /= 1024;
+    snprintf(t.c, sizeof t.c, "%" PRIu64 "%s", n, units[unit]);
+    return t;
+}
+
+static struct text
+show_workers(const struct zk_config *c)
+{
+    return c->workers != 0 ? text_number(c->workers)
+                           : text_word("one per core");
+}
+
+static struct text
+show_bind(const struct zk_config *c)
+{
+    return text_word(c->bind == ZK_BIND_NONE     ? "none"
+                     : c->bind == ZK_BIND_SPREAD ? "spread"
+                                                 : "close");
+}
+
+static struct text
+show_slab(const struct zk_config *c)
+{
+    return text_bytes(c->slab_bytes);
+}
+
+static struct text
+show_min_bytes(const struct zk_config *c)
+{
+    return text_bytes(c->min_bytes);
+}
+
+static struct text
+show_huge(const struct zk_config *c)
+{
+    return text_word(c->huge == ZK_HUGE_NEVER    ? "never"
+                     : c->huge == ZK_HUGE_ALWAYS ? "always"
+                                                 : "auto");
+}
+
+static struct text
+show_stack(const struct zk_config *c)
+{
+    return c->stack_bytes != 0 ? text_bytes(c->stack_bytes)
+                               : text_word("the system's default");
+}
+
+static struct text
+show_wait(const struct zk_config *c)
+{
+    return text_number(c->spin_us);
+}
+
+static struct text
+show_seed(const struct zk_config *c)
+{
+    return text_number(c->seed);
+}
+
+/* ---- the table -------------------------------------------------------- */
+
 /* SLAB_BYTES stands after SLAB_GB: where both are set it wins. */
 static const struct variable {
     const char *name;
     bool (*set)(struct zk_config *c, const char *text);
+    struct text (*show)(const struct zk_config *c);
     const char *wants;
 } variables[] = {
-    {"ZK_NUM_WORKERS", set_workers, "a number from 1 to 1024"},
-    {"ZK_PROC_BIND", set_bind, "close, spread or none"},
-    {"ZK_ALLOC_SLAB_GB", set_slab_gb, "a whole number of GiB, at least 1"},
-    {"ZK_ALLOC_SLAB_BYTES", set_slab_bytes,
+    {"ZK_NUM_WORKERS", set_workers, show_workers, "a number from 1 to 1024"},
+    {"ZK_PROC_BIND", set_bind, show_bind, "close, spread or none"},
+    {"ZK_ALLOC_SLAB_GB", set_slab_gb, show_slab,
+     "a whole number of GiB, at least 1"},
+    {"ZK_ALLOC_SLAB_BYTES", set_slab_bytes, show_slab,
      "bytes, at least 1M; K, M, G or T may follow"},
-    {"ZK_ALLOC_MIN_BYTES", set_min_bytes, "bytes; K, M, G or T may follow"},
-    {"ZK_ALLOC_HUGEPAGES", set_huge, "auto, always or never"},
-    {"ZK_STACKSIZE", set_stack, "bytes, at least 64K; K, M or G may follow"},
-    {"ZK_WAIT", set_wait, "active, passive, or microseconds to 1000000"},
-    {"ZK_SEED", set_seed, "a number"},
+    {"ZK_ALLOC_MIN_BYTES", set_min_bytes, show_min_bytes,
+     "bytes; K, M, G or T may follow"},
+    {"ZK_ALLOC_HUGEPAGES", set_huge, show_huge, "auto, always or never"},
+    {"ZK_STACKSIZE", set_stack, show_stack,
+     "bytes, at least 64K; K, M or G may follow"},
+    {"ZK_WAIT", set_wait, show_wait,
+     "active, passive, or microseconds to 1000000"},
+    {"ZK_SEED", set_seed, show_seed, "a number"},
 };
 
 #define NVARIABLES (sizeof variables / sizeof *variables)
@@ -298,19 +399,6 @@ name_unknown_variables(const struct zk_config *config)
     }
 }
 
-static void
-read_environment(struct zk_config *config)
-{
-    for (size_t i = 0; i < NVARIABLES; i++) {
-        const char *text = getenv(variables[i].name);
-
-        if (text != NULL && !variables[i].set(config, text))
-            zk__notice(config, "%s=%.64s is ignored: it wants %s",
-                       variables[i].name, text, variables[i].wants);
-    }
-    name_unknown_variables(config);
-}
-
 /* OMP_NUM_THREADS is a hint: its first number, where nothing else was said. */
 static void
 take_hint(struct zk_config *config)
@@ -326,6 +414,28 @@ take_hint(struct zk_config *config)
         config->workers = (unsigned)n;
         config->workers_from = "OMP_NUM_THREADS";
     }
+}
+
+static void
+read_environment(struct zk_config *config)
+{
+    const char *refused[NVARIABLES] = {NULL};
+
+    for (size_t i = 0; i < NVARIABLES; i++) {
+        const char *text = getenv(variables[i].name);
+
+        if (text != NULL && !variables[i].set(config, text))
+            refused[i] = text;
+    }
+    take_hint(config);
+
+    /* Last, when it is known what is used instead. */
+    for (size_t i = 0; i < NVARIABLES; i++)
+        if (refused[i] != NULL)
+            zk__notice(config, "%s=%.64s is ignored: it wants %s; %s is used",
+                       variables[i].name, refused[i], variables[i].wants,
+                       variables[i].show(config).c);
+    name_unknown_variables(config);
 }
 
 static zk_err_t
@@ -381,6 +491,5 @@ zk__config_read(struct zk_config *config, const zk_options_t *options)
     if (err != ZK_OK)
         return err;
     read_environment(config);
-    take_hint(config);
     return ZK_OK;
 }
