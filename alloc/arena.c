@@ -141,18 +141,12 @@ shift_for(size_t n)
     return shift;
 }
 
-static size_t
-table_bytes(size_t slab_bytes)
-{
-    return zk__slab_pages_bytes(slab_bytes) + zk__slab_sizes_bytes(slab_bytes);
-}
-
 /* Bytes of address space for slabs of this size, 0 when that does not fit. */
 static size_t
 reservation(unsigned nslots, size_t slab_bytes)
 {
-    size_t each =
-        ((size_t)1 << shift_for(slab_bytes)) + table_bytes(slab_bytes);
+    size_t each = ((size_t)1 << shift_for(slab_bytes)) +
+                  zk__slab_tables_bytes(slab_bytes);
 
     return each > SIZE_MAX / nslots ? 0 : each * nslots;
 }
@@ -195,10 +189,11 @@ zk__arena_create(unsigned nslots, size_t *slab_bytes, size_t min_bytes,
     a->slab_bytes = bytes;
     a->nslots = nslots;
     side = base + a->bytes;
-    for (unsigned i = 0; i < nslots; i++, side += table_bytes(bytes))
+    for (unsigned i = 0; i < nslots; i++) {
         zk__slab_init(&a->slabs[i], base + ((size_t)i << a->stride_shift),
-                      bytes, side, side + zk__slab_pages_bytes(bytes),
-                      min_bytes, huge);
+                      bytes, side, min_bytes, huge);
+        side += zk__slab_tables_bytes(bytes);
+    }
 
     *slab_bytes = bytes;
     if (!table_enter(a)) {
@@ -244,6 +239,7 @@ zk__arena_reset(struct zk_arena *a)
     for (unsigned i = 0; i < n; i++)
         zk__slab_reset(&a->slabs[i]);
     a->epoch++;
+    zk_store_release(&a->open, true);
 }
 
 void
@@ -266,6 +262,7 @@ zk__arena_ended(struct zk_arena *a)
 {
     unsigned n = zk_load_relaxed(&a->active);
 
+    zk_store_release(&a->open, false);
     for (unsigned i = 0; i < n; i++)
         zk__slab_ended(&a->slabs[i]);
 }

@@ -32,6 +32,7 @@ struct zk_arena {
     unsigned nslots;
     uint64_t epoch;          /* count of phases; written at begin */
     _Atomic unsigned active; /* slots below this one may have been used */
+    _Atomic bool open;       /* between reset and ended: frees count */
     struct zk_slab slabs[];
 };
 

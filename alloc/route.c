@@ -142,9 +142,10 @@ realloc_arena(struct zk_slab *s, void *p, size_t n)
     }
     if (moved == NULL)
         return NULL;
+    zk__unpoison(p,
+                 block.bytes); /* nobody knows how much of it was asked for */
     memmove(moved, p, zk_min_size(block.bytes, n));
-    if (s == mine)
-        (void)zk__slab_free(s, p);
+    zk_free(p);
     return moved;
 }
 
@@ -170,12 +171,11 @@ zk_free(void *p)
         zk__heap_free(p);
         return;
     }
-    if (place.slab == zk__slab_mine()) {
-        if (!zk__slab_free(place.slab, p))
-            count_bad(place.slab);
-    } else if (zk__slab_block(place.slab, p).bytes == 0) {
+    if (!zk_load_acquire(&place.arena->open))
+        return; /* the phase has ended: all its blocks die together */
+    if (!(place.slab == zk__slab_mine() ? zk__slab_free(place.slab, p)
+                                        : zk__slab_send(place.slab, p)))
         count_bad(place.slab);
-    }
 }
 
 size_t

@@ -12,27 +12,12 @@
 #include <string.h>
 
 #include "alloc/os.h"
+#include "alloc/reuse.h"
+#include "alloc/word.h"
 #include "private/bits.h"
 #include "private/check.h"
 #include "private/poison.h"
 
-/*
- * A word of pages[]:
- *
- *     63     40 39                8 7    6 5      0
- *    |   tag   |      granules     | kind | start |
- *
- * `start` is the granule within the page at which the block begins.
- */
-enum kind {
-    KIND_NONE = 0,
-    KIND_LARGE = 1,
-    KIND_FREED = 2,
-    KIND_WINDOW = 3 /* the whole page belongs to a window */
-};
-
-#define TAG_MAX      ((1u << 24) - 1)
-#define SIZE_FREED   ((uint16_t)0x8000)
 #define COMMIT_CHUNK ((size_t)64 << 20)
 #define SMALL_PAGES  ZK_HUGE_PAGE /* of a slab's start, under ZK_HUGE_AUTO */
 
@@ -40,80 +25,29 @@ struct zk_slab zk__slab_none = {.min_bytes = SIZE_MAX};
 
 ZK_THREAD_LOCAL struct zk_window *zk__window = &zk__slab_none.window;
 
-static uint64_t
-word_make(uint32_t tag, enum kind kind, size_t granules, size_t start)
-{
-    return (uint64_t)tag << 40 | (uint64_t)granules << 8 | (uint64_t)kind << 6 |
-           (uint64_t)start;
-}
+/* Bytes of the tables that serve the first `bytes` of a slab. */
+struct tables {
+    size_t pages, extents, sizes;
+};
 
-static uint32_t
-word_tag(uint64_t w)
+static struct tables
+tables_for(size_t bytes)
 {
-    return (uint32_t)(w >> 40);
-}
-
-static enum kind
-word_kind(uint64_t w)
-{
-    return (enum kind)(w >> 6 & 3);
-}
-
-static size_t
-word_granules(uint64_t w)
-{
-    return (size_t)(w >> 8 & UINT32_MAX);
-}
-
-static size_t
-word_start(uint64_t w)
-{
-    return (size_t)(w & 63);
-}
-
-/* What lookups by other threads may read while the owner writes. */
-static char *
-next(const struct zk_slab *s)
-{
-    return zk_load_relaxed(&s->next);
-}
-
-static void
-set_next(struct zk_slab *s, char *p)
-{
-    zk_store_relaxed(&s->next, p);
-}
-
-static uint32_t
-tag(const struct zk_slab *s)
-{
-    return zk_load_relaxed(&s->tag);
-}
-
-static size_t
-page_of(const struct zk_slab *s, const char *p)
-{
-    return (size_t)(p - s->base) / ZK_PAGE;
-}
-
-static size_t
-granule_of(const struct zk_slab *s, const char *p)
-{
-    return (size_t)(p - s->base) / ZK_GRANULE;
+    return (struct tables){
+        bytes / ZK_PAGE * sizeof(zk_page_word),
+        bytes / ZK_PAGE * sizeof(struct zk_extent),
+        bytes / ZK_GRANULE * sizeof(uint16_t),
+    };
 }
 
 size_t
-zk__slab_pages_bytes(size_t slab_bytes)
+zk__slab_tables_bytes(size_t slab_bytes)
 {
-    return zk_round_up(slab_bytes / ZK_PAGE * sizeof(zk_page_word),
-                       zk__os_page());
-}
+    struct tables t = tables_for(slab_bytes);
+    size_t page = zk__os_page();
 
-size_t
-zk__slab_sizes_bytes(size_t slab_bytes)
-{
-    return zk_round_up(slab_bytes / ZK_GRANULE * sizeof(uint16_t),
-                       zk__os_page());
+    return zk_round_up(t.pages, page) + zk_round_up(t.extents, page) +
+           zk_round_up(t.sizes, page);
 }
 
 static void
@@ -124,16 +58,22 @@ close_window(struct zk_slab *s)
 }
 
 void
-zk__slab_init(struct zk_slab *s, char *base, size_t slab_bytes, void *pages,
-              void *sizes, size_t min_bytes, enum zk_huge huge)
+zk__slab_init(struct zk_slab *s, char *base, size_t slab_bytes, char *tables,
+              size_t min_bytes, enum zk_huge huge)
 {
+    struct tables t = tables_for(slab_bytes);
+    size_t page = zk__os_page();
+
     s->base = s->end = base;
-    set_next(s, base);
+    zk_slab_set_next(s, base);
     s->touched = s->dirty = s->peak = s->stage_peak = base;
-    s->limit = base + slab_bytes - zk__os_page(); /* the last page guards */
-    s->pages = pages;
+    s->limit = base + slab_bytes - page; /* the last page guards */
+    s->pages = (zk_page_word *)(void *)tables;
+    tables += zk_round_up(t.pages, page);
+    s->extents = (struct zk_extent *)(void *)tables;
+    tables += zk_round_up(t.extents, page);
+    s->window.sizes = (uint16_t *)(void *)tables;
     s->window.base = base;
-    s->window.sizes = sizes;
     s->min_bytes = min_bytes;
     zk_store_relaxed(&s->tag, 1u);
     s->huge = huge;
@@ -142,7 +82,7 @@ zk__slab_init(struct zk_slab *s, char *base, size_t slab_bytes, void *pages,
 
 /* ---- growing ---------------------------------------------------------- */
 
-/* Commits the part of a table that serves slab bytes [from, to). */
+/* Commits bytes [from, to) of a table, and what shares their pages. */
 static bool
 commit_table(void *table, size_t from, size_t to)
 {
@@ -174,11 +114,12 @@ commit_to(struct zk_slab *s, char *to)
 {
     size_t from = (size_t)(s->end - s->base), upto = (size_t)(to - s->base);
 
+    struct tables had = tables_for(from), has = tables_for(upto);
+
     /* Tables first: a slab byte without a place for its size is no use. */
-    if (!commit_table(s->pages, from / ZK_PAGE * sizeof(zk_page_word),
-                      upto / ZK_PAGE * sizeof(zk_page_word)) ||
-        !commit_table(s->window.sizes, from / ZK_GRANULE * sizeof(uint16_t),
-                      upto / ZK_GRANULE * sizeof(uint16_t)) ||
+    if (!commit_table(s->pages, had.pages, has.pages) ||
+        !commit_table(s->extents, had.extents, has.extents) ||
+        !commit_table(s->window.sizes, had.sizes, has.sizes) ||
         !zk__os_commit(s->end, (size_t)(to - s->end)))
         return false;
 
@@ -216,15 +157,15 @@ grow(struct zk_slab *s, char *need)
 static void
 advance(struct zk_slab *s, char *to)
 {
-    const char *from = next(s);
+    const char *from = zk_slab_next(s);
 
     if (from < s->dirty) {
-        size_t last = page_of(s, to < s->dirty ? to - 1 : s->dirty - 1);
+        size_t last = zk_slab_page(s, to < s->dirty ? to - 1 : s->dirty - 1);
 
-        for (size_t i = page_of(s, from); i <= last; i++)
+        for (size_t i = zk_slab_page(s, from); i <= last; i++)
             zk_store_relaxed(&s->pages[i], (uint64_t)0);
     }
-    set_next(s, to);
+    zk_slab_set_next(s, to);
     if (to > s->touched)
         s->touched = to;
 }
@@ -233,14 +174,14 @@ advance(struct zk_slab *s, char *to)
 static char *
 bump(struct zk_slab *s, size_t n, size_t align)
 {
-    uintptr_t at = (uintptr_t)next(s);
+    uintptr_t at = (uintptr_t)zk_slab_next(s);
     size_t skip = zk_round_up(at, align) - at;
-    size_t room = (size_t)(s->limit - next(s));
+    size_t room = (size_t)(s->limit - zk_slab_next(s));
     char *p;
 
     if (skip > room || n > room - skip)
         return NULL;
-    p = next(s) + skip;
+    p = zk_slab_next(s) + skip;
     if (ZK_UNLIKELY(p + n > s->end) && !grow(s, p + n))
         return NULL;
     advance(s, p + n);
@@ -251,13 +192,17 @@ static void *
 alloc_large(struct zk_slab *s, size_t n, size_t align)
 {
     size_t bytes = zk_round_up(zk_max_size(n, ZK_SMALL_LIMIT), ZK_GRANULE);
-    char *p = bump(s, bytes, align);
+    char *p = NULL;
 
-    if (p == NULL)
-        return NULL;
-    zk_store_relaxed(&s->pages[page_of(s, p)],
-                     word_make(tag(s), KIND_LARGE, bytes / ZK_GRANULE,
-                               granule_of(s, p) % (ZK_PAGE / ZK_GRANULE)));
+    zk__reuse_receive(s);
+    if (align == ZK_GRANULE)
+        p = zk__reuse_large(s, bytes);
+    if (p == NULL) {
+        p = bump(s, bytes, align);
+        if (p == NULL)
+            return NULL;
+        zk_slab_write(s, p, ZK_KIND_LARGE, bytes / ZK_GRANULE);
+    }
     zk__unpoison(p, n);
     return p;
 }
@@ -273,10 +218,9 @@ open_window(struct zk_slab *s)
 
     if (p == NULL)
         return false;
-    for (size_t i = 0; i < ZK_WINDOW_BYTES / ZK_PAGE; i++)
-        zk_store_relaxed(&s->pages[page_of(s, p) + i],
-                         word_make(tag(s), KIND_WINDOW, 0, 0));
-    memset(&s->window.sizes[granule_of(s, p)], 0,
+    for (size_t i = 0; i < ZK_WINDOW_BYTES; i += ZK_PAGE)
+        zk_slab_write(s, p + i, ZK_KIND_WINDOW, 0);
+    memset(&s->window.sizes[zk_slab_granule(s, p)], 0,
            ZK_WINDOW_BYTES / ZK_GRANULE * sizeof(uint16_t));
 
     if (p != s->window.end)
@@ -292,11 +236,15 @@ alloc_small(struct zk_slab *s, size_t n)
     size_t bytes = granules * ZK_GRANULE;
     char *p;
 
-    if (bytes > (size_t)(s->window.end - s->window.next) && !open_window(s))
-        return NULL;
-    p = s->window.next;
-    s->window.next = p + bytes;
-    s->window.sizes[granule_of(s, p)] = (uint16_t)granules;
+    zk__reuse_receive(s);
+    p = zk__reuse_small(s, granules);
+    if (p == NULL) {
+        if (bytes > (size_t)(s->window.end - s->window.next) && !open_window(s))
+            return NULL;
+        p = s->window.next;
+        s->window.next = p + bytes;
+        s->window.sizes[zk_slab_granule(s, p)] = (uint16_t)granules;
+    }
     zk__unpoison(p, n);
     return p;
 }
@@ -333,112 +281,71 @@ zk__slab_block(const struct zk_slab *s, const void *address)
     const char *p = address;
     uint64_t w;
 
-    if (p >= next(s) || (size_t)(p - s->base) % ZK_GRANULE != 0)
+    if (p >= zk_slab_next(s) || (size_t)(p - s->base) % ZK_GRANULE != 0)
         return none;
-    w = zk_load_relaxed(&s->pages[page_of(s, p)]);
-    if (word_tag(w) != tag(s))
-        return none;
+    w = zk_load_relaxed(zk_slab_word(s, p));
+    if (zk_word_tag(w) == zk_slab_tag(s) && zk_word_kind(w) == ZK_KIND_WINDOW) {
+        uint16_t granules = s->window.sizes[zk_slab_granule(s, p)];
 
-    if (word_kind(w) == KIND_WINDOW) {
-        uint16_t granules = s->window.sizes[granule_of(s, p)];
-
-        if (granules == 0 || (granules & SIZE_FREED) != 0)
+        if (granules == 0 || (granules & ZK_SIZE_FREED) != 0)
             return none;
         return (struct zk_block){granules * ZK_GRANULE, true};
     }
-    if (word_kind(w) == KIND_LARGE &&
-        word_start(w) == granule_of(s, p) % (ZK_PAGE / ZK_GRANULE))
-        return (struct zk_block){word_granules(w) * ZK_GRANULE, false};
-    return none;
-}
-
-/* Whether a block belongs to the innermost stage, and so may be taken off. */
-static bool
-is_ours(const struct zk_slab *s, const char *p, bool small)
-{
-    const struct zk_slab_mark *m;
-
-    if (s->depth == 0)
-        return true;
-    m = &s->marks[s->depth - 1];
-    if (!small)
-        return p >= m->next;
-    return p >= m->next || (p >= m->window_next && p < m->window_end);
-}
-
-static void
-note_peak(struct zk_slab *s)
-{
-    if (next(s) > s->peak)
-        s->peak = next(s);
-    if (next(s) > s->stage_peak)
-        s->stage_peak = next(s);
+    return (struct zk_block){zk_slab_read(s, p, ZK_KIND_LARGE) * ZK_GRANULE,
+                             false};
 }
 
 bool
 zk__slab_free(struct zk_slab *s, void *address)
 {
     struct zk_block block = zk__slab_block(s, address);
-    char *p = address;
 
     if (block.bytes == 0)
         return false;
-    zk__poison(p, block.bytes);
+    if (block.small)
+        zk__reuse_give_small(s, address, block.bytes / ZK_GRANULE);
+    else
+        zk__reuse_give_large(s, address, block.bytes);
+    return true;
+}
 
-    if (block.small) {
-        uint16_t *size = &s->window.sizes[granule_of(s, p)];
-
-        if (p + block.bytes == s->window.next && is_ours(s, p, true)) {
-            s->window.next = p;
-            *size = 0;
-        } else {
-            *size |= SIZE_FREED;
-        }
-        return true;
-    }
-
-    zk_page_word *word = &s->pages[page_of(s, p)];
-
-    if (p + block.bytes == next(s) && is_ours(s, p, false)) {
-        note_peak(s);
-        set_next(s, p);
-        zk_store_relaxed(word, (uint64_t)0);
-    } else {
-        zk_store_relaxed(word,
-                         word_make(tag(s), KIND_FREED, block.bytes / ZK_GRANULE,
-                                   word_start(zk_load_relaxed(word))));
-    }
+/* The topmost block of the innermost stage gets another end. */
+static bool
+move_top(struct zk_slab *s, char *p, size_t bytes)
+{
+    if (bytes > (size_t)(s->limit - p))
+        return false;
+    if (p + bytes > s->end && !grow(s, p + bytes))
+        return false;
+    zk_slab_note_peak(s);
+    if (p + bytes > zk_slab_next(s))
+        advance(s, p + bytes);
+    else
+        zk_slab_set_next(s, p + bytes);
+    zk_slab_write(s, p, ZK_KIND_LARGE, bytes / ZK_GRANULE);
     return true;
 }
 
 bool
 zk__slab_resize(struct zk_slab *s, char *p, struct zk_block block, size_t n)
 {
-    size_t bytes;
+    size_t bytes = zk_round_up(zk_max_size(n, ZK_SMALL_LIMIT), ZK_GRANULE);
 
-    if (block.small || n > ZK_SLAB_BYTES_MAX || p + block.bytes != next(s) ||
-        !is_ours(s, p, false)) {
+    if (n > ZK_SLAB_BYTES_MAX)
+        return false;
+    if (block.small) {
         if (n > block.bytes)
             return false;
-        zk__unpoison(p, n);
-        return true; /* it shrinks: the capacity stays with it */
+    } else if (p + block.bytes == zk_slab_next(s) &&
+               zk_slab_depth(s, p) == s->depth) {
+        if (!move_top(s, p, bytes))
+            return false;
+    } else if (bytes <= block.bytes) {
+        zk__reuse_trim(s, p, block.bytes, bytes);
+    } else if (zk__reuse_extend(s, p, block.bytes, bytes) == 0) {
+        return false;
     }
-
-    bytes = zk_round_up(zk_max_size(n, ZK_SMALL_LIMIT), ZK_GRANULE);
-    if (bytes > (size_t)(s->limit - p))
-        return false;
-    if (p + bytes > s->end && !grow(s, p + bytes))
-        return false;
-
-    note_peak(s);
-    if (bytes > block.bytes)
-        advance(s, p + bytes);
-    else
-        set_next(s, p + bytes);
-    zk_page_word *word = &s->pages[page_of(s, p)];
-    zk_store_relaxed(word, word_make(tag(s), KIND_LARGE, bytes / ZK_GRANULE,
-                                     word_start(zk_load_relaxed(word))));
-    zk__poison(p, block.bytes);
+    zk__poison(p, zk_min_size(block.bytes, bytes));
     zk__unpoison(p, n);
     return true;
 }
@@ -448,15 +355,17 @@ zk__slab_resize(struct zk_slab *s, char *p, struct zk_block block, size_t n)
 void
 zk__slab_reset(struct zk_slab *s)
 {
-    ZK_ASSERT(s->base <= next(s) && next(s) <= s->end); /* S1 */
+    ZK_ASSERT(s->base <= zk_slab_next(s) && zk_slab_next(s) <= s->end); /* S1 */
 
     zk__poison(s->base, (size_t)(s->touched - s->base));
-    set_next(s, s->base);
+    zk_slab_set_next(s, s->base);
     s->dirty = s->peak = s->stage_peak = s->base;
     s->depth = 0;
     close_window(s);
+    zk__reuse_clear(&s->free[0]);
+    zk_store_relaxed(&s->inbox, 0u);
     zk_bump_relaxed(&s->tag, 1u);
-    if (tag(s) > TAG_MAX) { /* once in 16 million phases */
+    if (zk_slab_tag(s) > ZK_TAG_MAX) { /* once in 16 million phases */
         size_t used = (size_t)(s->end - s->base) / ZK_PAGE;
 
         for (size_t i = 0; i < used; i++)
@@ -470,33 +379,37 @@ zk__slab_mark(struct zk_slab *s)
 {
     struct zk_slab_mark *m = &s->marks[s->depth++];
 
+    zk__reuse_clear(&s->free[s->depth]);
     ZK_ASSERT(s->depth <= ZK_MAX_STAGES);
-    m->next = next(s);
+    m->next = zk_slab_next(s);
     m->window_next = s->window.next;
     m->window_end = s->window.end;
-    note_peak(s);
+    zk_slab_note_peak(s);
     m->stage_peak = s->stage_peak;
-    s->stage_peak = next(s);
+    s->stage_peak = zk_slab_next(s);
 }
 
 void
 zk__slab_rewind(struct zk_slab *s)
 {
-    const struct zk_slab_mark *m = &s->marks[--s->depth];
-    size_t first = granule_of(s, m->window_next);
-    size_t last = granule_of(s, m->window_end);
+    const struct zk_slab_mark *m = &s->marks[s->depth - 1];
+    size_t first = zk_slab_granule(s, m->window_next);
+    size_t last = zk_slab_granule(s, m->window_end);
 
-    note_peak(s);
-    zk_bump_relaxed(&s->bytes_ended, (uint64_t)(next(s) - m->next));
-    if (next(s) > s->dirty)
-        s->dirty = next(s);
-    zk__poison(m->next, (size_t)(next(s) - m->next));
+    zk__reuse_receive(s); /* blocks of outer stages may be among them */
+    s->depth--;
+    zk_slab_note_peak(s);
+    zk_bump_relaxed(&s->bytes_ended, (uint64_t)(zk_slab_next(s) - m->next));
+    if (zk_slab_next(s) > s->dirty)
+        s->dirty = zk_slab_next(s);
+    zk__poison(m->next, (size_t)(zk_slab_next(s) - m->next));
     zk__poison(m->window_next, (size_t)(m->window_end - m->window_next));
-    set_next(s, m->next);
+    zk_slab_set_next(s, m->next);
     s->window.next = m->window_next;
     s->window.end = m->window_end;
     if (first < last) /* S4: what the stage put into the outer window */
         memset(&s->window.sizes[first], 0, (last - first) * sizeof(uint16_t));
+    zk__reuse_settle(s);
     if (m->stage_peak > s->stage_peak)
         s->stage_peak = m->stage_peak;
 }
@@ -504,19 +417,21 @@ zk__slab_rewind(struct zk_slab *s)
 void
 zk__slab_ended(struct zk_slab *s)
 {
-    zk_bump_relaxed(&s->bytes_ended, (uint64_t)(next(s) - s->base));
+    zk_bump_relaxed(&s->bytes_ended, (uint64_t)(zk_slab_next(s) - s->base));
 }
 
 size_t
 zk__slab_peak(const struct zk_slab *s)
 {
-    return (size_t)((next(s) > s->peak ? next(s) : s->peak) - s->base);
+    return (size_t)((zk_slab_next(s) > s->peak ? zk_slab_next(s) : s->peak) -
+                    s->base);
 }
 
 size_t
 zk__slab_stage_peak(const struct zk_slab *s)
 {
-    const char *peak = next(s) > s->stage_peak ? next(s) : s->stage_peak;
+    const char *peak =
+        zk_slab_next(s) > s->stage_peak ? zk_slab_next(s) : s->stage_peak;
 
     return (size_t)(peak - s->base);
 }

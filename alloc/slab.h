@@ -7,7 +7,10 @@
  *
  * Small blocks (below ZK_SMALL_LIMIT) are bumped inside windows of 64 KiB, by
  * the code that zkrt/alloc.h inlines; the others are bumped here. Both start
- * on a cache line.
+ * on a cache line. What is freed serves later requests of the same stage: the
+ * block at the top is taken off again, others are joined with free neighbours
+ * and found by size (fit.h), small ones wait in a list for each size. Blocks
+ * that other threads free come through the slab's inbox.
  *
  * Sizes lie beside the slab, so data stay aligned, a stray write cannot forge a
  * header, and free, realloc and usable_size need no size from the caller:
@@ -16,10 +19,11 @@
  *             at least 4 KiB, so at most one of them starts in a page: the word
  *             holds where, how long, and the tag of the phase that wrote it.
  *   sizes[g]  one number per 64-byte granule, used inside windows only.
+ *   extents[i] the record of a free extent that starts or ends in page i.
  *
- * That is 0.2 % of a slab's large blocks and 3 % of its windows, touched only
- * where blocks start. A reset writes none of it: the tag changes, and words with
- * an old tag name no block.
+ * That is 0.2 % of a slab's large blocks, 0.4 % more where they are freed, and
+ * 3 % of its windows, touched only where blocks start. A reset writes none of
+ * it: the tag changes, and words with an old tag name no block.
  *
  * S1  base <= next <= end <= limit, all but limit multiples of 64.
  * S2  Bytes above `touched` have never been handed out since their pages were
@@ -30,9 +34,13 @@
  *     clears them first.
  * S4  A small block starts at granule g iff its page is a window's, g lies below
  *     window.next, and sizes[g] is neither 0 nor marked as freed.
+ * S5  No two free extents of a stage touch each other, and none touches next.
+ *     Each stage has free lists of its own, since its memory dies with it.
+ * S6  A block is in the inbox at most once: whoever sends it there has changed
+ *     its word or its size to "sent" with a CAS first.
  *
- * Thread: the slot's owner, but for zk__slab_block() which any thread may call
- * on a block that was passed to it properly.
+ * Thread: the slot's owner, but for zk__slab_block() and zk__slab_send(), which
+ * any thread may call on a block that was passed to it properly.
  */
 #ifndef ZK_ALLOC_SLAB_H
 #define ZK_ALLOC_SLAB_H
@@ -45,6 +53,7 @@
 #include <zkrt/phase.h>
 #include <zkrt/runtime.h>
 
+#include "alloc/fit.h"
 #include "private/atomic.h"
 
 #define ZK_GRANULE      ((size_t)64)
@@ -52,11 +61,20 @@
 #define ZK_PAGE         ((size_t)4096) /* of pages[], whatever the system's */
 #define ZK_WINDOW_BYTES ((size_t)64 << 10)
 
-/* The size field of a page word counts granules in 32 bits. */
-#define ZK_SLAB_BYTES_MAX ((size_t)1 << 38)
+/* Granules and their count fit 32 bits, with room for "none". */
+#define ZK_SLAB_BYTES_MAX ((size_t)1 << 37)
 #define ZK_SLAB_BYTES_MIN ((size_t)1 << 20)
 
 typedef _Atomic uint64_t zk_page_word;
+
+#define ZK_SMALL_SIZES (ZK_SMALL_LIMIT / ZK_GRANULE)
+
+/* What a stage, or the phase itself, has free. */
+struct zk_free {
+    struct zk_fit fit;
+    uint64_t small_sizes;           /* bit g: small[g] has something */
+    uint32_t small[ZK_SMALL_SIZES]; /* first block of g + 1 granules */
+};
 
 /* Where a stage began, so that its end can go back there. */
 struct zk_slab_mark {
@@ -78,10 +96,17 @@ struct zk_slab {
     char *peak;           /* highest next since the reset */
     char *stage_peak;     /* highest next since the innermost begin */
     zk_page_word *pages;
+    struct zk_extent *extents;
     _Atomic uint32_t tag; /* as next */
     unsigned depth;       /* marks in use */
     enum zk_huge huge;
     struct zk_slab_mark marks[ZK_MAX_STAGES];
+    struct zk_free free[ZK_MAX_STAGES + 1]; /* by depth */
+
+    /* Blocks that others have freed: a stack of granules + 1, 0 when empty.
+     * After Treiber, "Systems programming: coping with parallelism", 1986; it
+     * is only ever emptied as a whole, so there is no ABA. */
+    ZK_ALIGNED_LINE _Atomic uint32_t inbox;
 
     /* Written by the owner, read by whoever asks for statistics. */
     ZK_ALIGNED_LINE _Atomic uint64_t overflow_count;
@@ -96,6 +121,8 @@ struct zk_block {
     size_t bytes; /* capacity; 0: no live block starts here */
     bool small;
 };
+
+_Static_assert(ZK_SMALL_SIZES <= 64, "a bit for each size of small blocks");
 
 /* The slab of a thread that is in no phase: it has no room. Never written. */
 extern struct zk_slab zk__slab_none;
@@ -117,19 +144,17 @@ zk__slab_use(struct zk_slab *s)
     return old;
 }
 
-/* Bytes of side tables that a slab of this size needs, for each of the two. */
-size_t zk__slab_pages_bytes(size_t slab_bytes);
-size_t zk__slab_sizes_bytes(size_t slab_bytes);
+/* Bytes of side tables that a slab of this size needs. */
+size_t zk__slab_tables_bytes(size_t slab_bytes);
 
 /*
  * Sets a slab up over reserved ranges, with nothing committed.
  *
- * pre  *s is zero; base is aligned to ZK_HUGE_PAGE; tables as large as the two
- *      functions above say
+ * pre  *s is zero; base is aligned to ZK_HUGE_PAGE; tables are as large as the
+ *      function above says
  */
 void zk__slab_init(struct zk_slab *s, char *base, size_t slab_bytes,
-                   void *pages, void *sizes, size_t min_bytes,
-                   enum zk_huge huge);
+                   char *tables, size_t min_bytes, enum zk_huge huge);
 
 /*
  * n bytes at a multiple of align, or NULL when the slab has no room.
@@ -145,15 +170,18 @@ void *zk__slab_alloc_zeroed(struct zk_slab *s, size_t n);
 /* What stands at p. pre: p lies in s. */
 struct zk_block zk__slab_block(const struct zk_slab *s, const void *p);
 
-/*
- * Gives a block back to its slab: the newest one is taken off again, any other
- * one is marked. False when p is no live block.
- */
+/* Gives a block back to its slab. False when p is no live block. */
 bool zk__slab_free(struct zk_slab *s, void *p);
 
 /*
+ * The same from a thread that does not own the slab: the owner will find the
+ * block in its inbox. Any thread.
+ */
+bool zk__slab_send(struct zk_slab *s, void *p);
+
+/*
  * Makes the block at p n bytes long without moving it. False when something
- * else follows, or when p belongs to an enclosing stage: nothing changed then.
+ * else follows: nothing changed then.
  *
  * pre  a live block of `block` bytes starts at p
  */

@@ -52,6 +52,14 @@
         (p), (expected), (v), memory_order_seq_cst, memory_order_relaxed)
 
 /*
+ * The same on a plain object, which its owner otherwise reads and writes without
+ * atomics and hands over by other means.
+ */
+#define zk_cas_plain_acq_rel(p, expected, v)                               \
+    __atomic_compare_exchange_n((p), (expected), (v), 0, __ATOMIC_ACQ_REL, \
+                                __ATOMIC_ACQUIRE)
+
+/*
  * Adds to a counter that only the calling thread writes: a plain load and
  * store, without the locked instruction that zk_add_*() would need. The release
  * makes the counter an edge for whoever reads it with acquire.

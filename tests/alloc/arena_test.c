@@ -49,11 +49,13 @@ test_side_tables_and_records_lie_outside(void **state)
         assert_null(zk__arena_find(s).slab);
         assert_null(zk__arena_find((const void *)(uintptr_t)s->pages).slab);
         assert_null(zk__arena_find(s->window.sizes).slab);
-        assert_null(zk__arena_find((char *)s->window.sizes +
-                                   zk__slab_sizes_bytes(2 * MIB) - 1)
+        assert_null(zk__arena_find(s->extents).slab);
+        assert_null(zk__arena_find((char *)(uintptr_t)s->pages +
+                                   zk__slab_tables_bytes(2 * MIB) - 1)
                         .slab);
         assert_true((char *)(uintptr_t)s->pages >= a->base + a->bytes);
-        assert_true((char *)s->window.sizes + zk__slab_sizes_bytes(2 * MIB) <=
+        assert_true((char *)(uintptr_t)s->pages +
+                        zk__slab_tables_bytes(2 * MIB) <=
                     a->base + a->reserved);
     }
     zk__arena_destroy(a);
