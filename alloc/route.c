@@ -197,8 +197,13 @@ zk_usable_size(const void *p)
 void *
 zk_detach(const void *p, size_t n)
 {
-    void *copy = zk__heap_alloc(n);
+    void *copy;
 
+    if (p == NULL && n != 0) {
+        errno = EINVAL;
+        return NULL;
+    }
+    copy = zk__heap_alloc(n);
     if (copy != NULL && n != 0)
         memcpy(copy, p, n);
     return copy;

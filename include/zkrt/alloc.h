@@ -75,7 +75,8 @@ ZK_API size_t zk_usable_size(const void *p);
  */
 ZK_API ZK_ALLOCATOR void *zk_phase_alloc(size_t n, size_t align);
 
-/* A heap copy of n bytes at p, which outlives the phase. NULL: ENOMEM. */
+/* A heap copy of n bytes at p, which outlives the phase. NULL: ENOMEM, or
+ * EINVAL where p is NULL and n is not 0. */
 ZK_API ZK_NODISCARD void *zk_detach(const void *p, size_t n);
 
 /* True when p lies in the arena of some lane, dead or alive. Some ns. */

@@ -88,7 +88,8 @@ typedef struct zk_group {
  * Cost:   no allocation, unless a deque grows.
  * Errors: ZK_EINVAL  fn is NULL
  *         ZK_ENOMEM  the queue could not grow; the task was not added
- *         ZK_ESTALE  the group's phase has ended; the task was not added
+ *         ZK_ESTALE  the group's phase has ended, or its opener is ending it
+ *                    and the caller is no task of it; the task was not added
  *         ZK_EPERM   the group is in use on another lane; not added
  */
 ZK_API ZK_NODISCARD zk_err_t zk_spawn(zk_group_t *group, zk_task_fn fn,
@@ -103,16 +104,18 @@ ZK_API ZK_NODISCARD zk_err_t zk_spawn_on(zk_runtime_t *lane, zk_group_t *group,
  * were skipped. Afterwards the group is empty and may be used again.
  *
  * Thread: any; one at a time for one group.
+ * Errors: ZK_EINVAL  group is NULL: detached tasks are awaited by their phase
  */
 ZK_API zk_err_t zk_sync(zk_group_t *group);
 
-/* True when no task of the group is left, so that zk_sync() would not wait. */
+/* True when no task of the group is left, so that zk_sync() would not wait; of
+ * NULL too. */
 ZK_API int zk_group_done(const zk_group_t *group);
 
 /*
  * Asks the group to stop: tasks that have not started are skipped, loops inside
  * its tasks stop at their next piece, and zk_sync() returns `code`, or
- * ZK_ECANCELED for 0. Any thread.
+ * ZK_ECANCELED for 0. Any thread. NULL: no effect.
  */
 ZK_API void zk_group_cancel(zk_group_t *group, zk_err_t code);
 
