@@ -9,6 +9,7 @@
  *
  * B1 -> A1   who sees a group as bound sees to what
  */
+#include <sched.h>
 #include <string.h>
 
 #include "private/check.h"
@@ -75,17 +76,36 @@ bind(struct zk_job *job, zk_runtime_t *lane, struct zk_phase *phase,
     zk_store_release(&job->state, ZK_JOB_BOUND); /* B1 */
 }
 
+/* Whether the job is one of the phase that its record now stands for. */
 static bool
-is_open(const struct zk_job *job)
+is_current(const struct zk_job *job)
 {
-    return zk_load_seq_cst(&job->phase->open) &&
-           zk_load_relaxed(&job->phase->epoch) == job->epoch;
+    return zk_load_relaxed(&job->phase->epoch) == job->epoch;
+}
+
+/* Counts a task from outside, but not while the slabs are marked or rewound. */
+static void
+count_far(struct zk_job *job)
+{
+    struct zk_phase *phase = job->phase;
+
+    for (;;) {
+        zk_add_seq_cst(&job->far_pushed, (uint64_t)1);
+        zk_add_seq_cst(&phase->far_pushed, (uint64_t)1);
+        zk_fence_seq_cst(); /* F8 = F7 */
+        if (ZK_LIKELY(!zk_load_seq_cst(&phase->still)))
+            return;
+        zk_sub_seq_cst(&job->far_pushed, (uint64_t)1);
+        zk_sub_seq_cst(&phase->far_pushed, (uint64_t)1);
+        while (zk_load_acquire(&phase->still))
+            sched_yield(); /* its opener may need this core */
+    }
 }
 
 /*
- * A thread that is not in the phase adds a task. It counts first and looks afterwards
- * whether the phase is open; zk_phase_end() closes first and counts afterwards
- * (phase.c): one of them sees the other.
+ * A thread that is not in the phase adds a task. It counts first and looks
+ * afterwards whether the phase is open; zk_phase_end() closes first and counts
+ * afterwards (phase.c): one of them sees the other.
  */
 static zk_err_t
 submit(struct zk_job *job, struct zk_task task)
@@ -95,9 +115,8 @@ submit(struct zk_job *job, struct zk_task task)
     zk_err_t err = ZK_OK;
 
     zk__lane_start_one(lane);
-    zk_add_seq_cst(&job->far_pushed, (uint64_t)1);
-    zk_add_seq_cst(&phase->far_pushed, (uint64_t)1);
-    if (!is_open(job))
+    count_far(job);
+    if (!zk_load_seq_cst(&phase->open) || !is_current(job))
         err = ZK_ESTALE;
     else if (!zk__inbox_put(&lane->inbox, task))
         err = ZK_ENOMEM;
@@ -138,7 +157,9 @@ zk_spawn_on(zk_runtime_t *lane, zk_group_t *group, zk_task_fn fn, void *arg)
     if (self == NULL || self->phase != job->phase)
         return submit(job,
                       (struct zk_task){job, (uintptr_t)fn, (uintptr_t)arg});
-    if (!is_open(job))
+    /* Its phase is open, or ends and waits for us: but it may be of an older
+     * phase that had the same record. */
+    if (!is_current(job))
         return ZK_ESTALE;
 
     zk__lane_start(lane);

@@ -59,6 +59,7 @@ become_serial(zk_runtime_t *lane)
     forget_tasks(lane->outside);
     for (unsigned i = 0; i < zk_load_relaxed(&lane->nphases); i++) {
         forget_tasks(lane->phases[i]);
+        zk_store_relaxed(&lane->phases[i]->still, false);
         if (lane->phases[i] != zk__thread.last) { /* its opener is not here */
             zk_store_relaxed(&lane->phases[i]->open, false);
             lane->phases[i]->held = false;

@@ -48,7 +48,8 @@ struct zk_phase {
     zk_runtime_t *lane;
     struct zk_arena *arena; /* NULL: outside */
     struct zk_job detached; /* tasks without a group */
-    _Atomic bool open;      /* the opener */
+    _Atomic bool open;      /* the opener: others may add tasks */
+    _Atomic bool still;     /* the opener: not in this moment, though */
     _Atomic uint64_t epoch; /* the opener, at begin */
     bool held;      /* under the lane's lock: some thread's last phase */
     unsigned depth; /* the opener, for the tasks: as zk_thread's */

@@ -8,9 +8,14 @@
  * every slab, count the epoch, and only then open. A thread that could allocate
  * between opening and resetting would be handed the same bytes twice.
  *
- * End: wait until all is done, then close, then wait once more for those who
- * came in between (submit() in group.c looks the other way round). What the
- * phase has allocated stays as it is until the thread's next begin.
+ * End: close, then wait until all is done. Who adds a task from outside of the
+ * phase looks the other way round (submit() in group.c). Were it closed only
+ * when all is done, a thread that goes on submitting would keep the end from
+ * coming. What the phase has allocated stays as it is until the thread's next
+ * begin.
+ *
+ * Begin and end of a stage: the phase stays open, but those who submit stand
+ * still for the moment in which the slabs are marked or go back to their marks.
  *
  * Workers are not woken for either. Who sleeps has no task of the phase in hand
  * (P2 in task.c), and takes the slab as it finds it with its next task.
@@ -137,6 +142,31 @@ set_depth(struct zk_thread *me, unsigned depth)
     me->last->depth = depth;
 }
 
+/*
+ * Returns when the phase is quiet, and stays so until let_go(). Nothing is
+ * waited for while others are held up, so nobody can wait in a circle.
+ */
+static void
+hold_still(struct zk_thread *me)
+{
+    struct zk_phase *phase = me->last;
+
+    for (;;) {
+        zk__wait_phase(me->slot, phase);
+        zk_store_seq_cst(&phase->still, true);
+        zk_fence_seq_cst(); /* F7 = F8: who counts now sees it, or is seen */
+        if (zk__phase_quiet(phase))
+            return;
+        zk_store_release(&phase->still, false);
+    }
+}
+
+static void
+let_go(struct zk_phase *phase)
+{
+    zk_store_release(&phase->still, false);
+}
+
 static zk_err_t
 begin_stage(struct zk_thread *me, const char *name)
 {
@@ -144,8 +174,9 @@ begin_stage(struct zk_thread *me, const char *name)
 
     if (me->depth > ZK_MAX_STAGES)
         return ZK_EINVAL;
-    zk__wait_phase(me->slot, phase);
+    hold_still(me);
     zk__arena_mark(phase->arena);
+    let_go(phase);
     set_depth(me, me->depth + 1);
     set_name(phase, name);
     zk_add_relaxed(&phase->lane->stages_begun, (uint64_t)1);
@@ -229,8 +260,8 @@ close_phase(struct zk_thread *me)
     struct zk_slot *self = me->slot;
 
     zk_store_seq_cst(&phase->open, false);
-    zk_fence_seq_cst();          /* the counts are read after the store */
-    zk__wait_phase(self, phase); /* for those who came before it was closed */
+    zk_fence_seq_cst(); /* the counts are read after the store */
+    zk__wait_phase(self, phase);
     zk__arena_ended(phase->arena);
     self->phase = phase->lane->outside;
     zk__slab_use(&zk__slab_none);
@@ -251,9 +282,10 @@ end(void)
     if (me->slot->job != NULL)
         return ZK_EPERM;
 
-    zk__wait_phase(me->slot, phase);
     if (me->depth > 1) {
+        hold_still(me);
         zk__arena_rewind(phase->arena);
+        let_go(phase);
         set_depth(me, me->depth - 1);
     } else {
         close_phase(me);

@@ -88,7 +88,8 @@ typedef struct zk_group {
  * Cost:   no allocation, unless a deque grows.
  * Errors: ZK_EINVAL  fn is NULL
  *         ZK_ENOMEM  the queue could not grow; the task was not added
- *         ZK_ESTALE  the group's phase has ended; the task was not added
+ *         ZK_ESTALE  the group's phase has ended, or its opener is ending it
+ *                    and the caller is no task of it; the task was not added
  *         ZK_EPERM   the group is in use on another lane; not added
  */
 ZK_API ZK_NODISCARD zk_err_t zk_spawn(zk_group_t *group, zk_task_fn fn,
