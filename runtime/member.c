@@ -73,6 +73,7 @@ zk__member_leave(struct zk_slot *self)
             zk__worker_wake(lane);
     }
     zk__thread.slot = NULL;
+    zk__thread.entered = 0; /* a body may have entered and never left */
     zk_store_release(&self->taken, false);
 }
 
