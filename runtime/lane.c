@@ -307,6 +307,19 @@ zk__lane_alive(const zk_runtime_t *lane, uint64_t serial)
     return alive;
 }
 
+/* The same of a pointer that may be anything. */
+static bool
+is_open(const zk_runtime_t *lane)
+{
+    bool open = false;
+
+    pthread_mutex_lock(&registry.lock);
+    for (zk_runtime_t *l = registry.first; l != NULL && !open; l = l->next)
+        open = l == lane;
+    pthread_mutex_unlock(&registry.lock);
+    return open;
+}
+
 void
 zk__lane_return_phase(zk_runtime_t *lane, uint64_t serial,
                       struct zk_phase *phase)
@@ -463,6 +476,8 @@ zk_runtime_close(zk_runtime_t *lane)
         return ZK_OK;
     if (me->slot != NULL && me->slot->job != NULL)
         return ZK_EPERM;
+    if (!is_open(lane))
+        return ZK_ESTALE;
     if (in_use(lane))
         return ZK_EBUSY;
 
