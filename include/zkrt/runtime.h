@@ -119,9 +119,11 @@ ZK_API ZK_NODISCARD zk_err_t zk_runtime_open(zk_runtime_t **lane,
  * caller leaves the lane if it is inside. A NULL lane is ZK_OK.
  *
  * Thread: any, not inside a task.
- * Errors: ZK_EPERM  called from a task; nothing changed
- *         ZK_EBUSY  another thread is inside, or a phase is open;
- *                   nothing changed
+ * Errors: ZK_EPERM   called from a task; nothing changed
+ *         ZK_EBUSY   another thread is inside, or a phase is open;
+ *                    nothing changed
+ *         ZK_ESTALE  it is closed already; nothing changed. (A lane that was
+ *                    opened since may stand at the same address.)
  */
 ZK_API ZK_NODISCARD zk_err_t zk_runtime_close(zk_runtime_t *lane);
 
