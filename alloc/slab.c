@@ -66,7 +66,9 @@ zk__slab_init(struct zk_slab *s, char *base, size_t slab_bytes, char *tables,
 
     s->base = s->end = base;
     zk_slab_set_next(s, base);
-    s->touched = s->dirty = s->peak = s->stage_peak = base;
+    s->touched = s->dirty = base;
+    zk_store_relaxed(&s->peak, base);
+    zk_store_relaxed(&s->stage_peak, base);
     s->limit = base + slab_bytes - page; /* the last page guards */
     s->pages = (zk_page_word *)(void *)tables;
     tables += zk_round_up(t.pages, page);
@@ -359,7 +361,9 @@ zk__slab_reset(struct zk_slab *s)
 
     zk__poison(s->base, (size_t)(s->touched - s->base));
     zk_slab_set_next(s, s->base);
-    s->dirty = s->peak = s->stage_peak = s->base;
+    s->dirty = s->base;
+    zk_store_relaxed(&s->peak, s->base);
+    zk_store_relaxed(&s->stage_peak, s->base);
     s->depth = 0;
     close_window(s);
     zk__reuse_clear(&s->free[0]);
@@ -385,8 +389,8 @@ zk__slab_mark(struct zk_slab *s)
     m->window_next = s->window.next;
     m->window_end = s->window.end;
     zk_slab_note_peak(s);
-    m->stage_peak = s->stage_peak;
-    s->stage_peak = zk_slab_next(s);
+    m->stage_peak = zk_load_relaxed(&s->stage_peak);
+    zk_store_relaxed(&s->stage_peak, zk_slab_next(s));
 }
 
 void
@@ -410,8 +414,8 @@ zk__slab_rewind(struct zk_slab *s)
     if (first < last) /* S4: what the stage put into the outer window */
         memset(&s->window.sizes[first], 0, (last - first) * sizeof(uint16_t));
     zk__reuse_settle(s);
-    if (m->stage_peak > s->stage_peak)
-        s->stage_peak = m->stage_peak;
+    if (m->stage_peak > zk_load_relaxed(&s->stage_peak))
+        zk_store_relaxed(&s->stage_peak, m->stage_peak);
 }
 
 void
@@ -420,18 +424,23 @@ zk__slab_ended(struct zk_slab *s)
     zk_bump_relaxed(&s->bytes_ended, (uint64_t)(zk_slab_next(s) - s->base));
 }
 
+/* The higher of a noted peak and where the fill stands now, from the base on. */
+static size_t
+fill(const struct zk_slab *s, const char *peak)
+{
+    const char *next = zk_slab_next(s);
+
+    return (size_t)((next > peak ? next : peak) - s->base);
+}
+
 size_t
 zk__slab_peak(const struct zk_slab *s)
 {
-    return (size_t)((zk_slab_next(s) > s->peak ? zk_slab_next(s) : s->peak) -
-                    s->base);
+    return fill(s, zk_load_relaxed(&s->peak));
 }
 
 size_t
 zk__slab_stage_peak(const struct zk_slab *s)
 {
-    const char *peak =
-        zk_slab_next(s) > s->stage_peak ? zk_slab_next(s) : s->stage_peak;
-
-    return (size_t)(peak - s->base);
+    return fill(s, zk_load_relaxed(&s->stage_peak));
 }

@@ -93,8 +93,8 @@ struct zk_slab {
     char *limit;          /* what is reserved, less the guard */
     char *touched;        /* S2 */
     char *dirty;          /* S3 */
-    char *peak;           /* highest next since the reset */
-    char *stage_peak;     /* highest next since the innermost begin */
+    _Atomic(char *) peak; /* highest next since the reset; as next */
+    _Atomic(char *) stage_peak; /* the same since the innermost begin */
     zk_page_word *pages;
     struct zk_extent *extents;
     _Atomic uint32_t tag; /* as next */

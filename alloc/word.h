@@ -152,10 +152,12 @@ zk_slab_depth(const struct zk_slab *s, const char *p)
 static inline void
 zk_slab_note_peak(struct zk_slab *s)
 {
-    if (zk_slab_next(s) > s->peak)
-        s->peak = zk_slab_next(s);
-    if (zk_slab_next(s) > s->stage_peak)
-        s->stage_peak = zk_slab_next(s);
+    char *next = zk_slab_next(s);
+
+    if (next > zk_load_relaxed(&s->peak))
+        zk_store_relaxed(&s->peak, next);
+    if (next > zk_load_relaxed(&s->stage_peak))
+        zk_store_relaxed(&s->stage_peak, next);
 }
 
 #endif
