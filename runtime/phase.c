@@ -315,19 +315,44 @@ zk_phase_release(void)
 
 /* ---- forms that cannot forget the end ---------------------------------- */
 
+/*
+ * Ends what was begun at a depth, and first what was begun inside it and left
+ * open: else the end would be that one's, and the phase would stay. Returns the
+ * first code; ZK_ESTALE when it had been ended already.
+ */
+static zk_err_t
+end_from(unsigned depth)
+{
+    struct zk_thread *me = &zk__thread;
+    zk_err_t err = me->depth < depth ? ZK_ESTALE : ZK_OK;
+
+    while (me->depth >= depth) {
+        unsigned before = me->depth;
+        zk_err_t code = end();
+
+        err = err != ZK_OK ? err : code;
+        if (me->depth == before)
+            break; /* refused: inside a task */
+    }
+    me->phase_error = err;
+    return err;
+}
+
 zk_err_t
 zk_runtime_phase_on(zk_runtime_t *lane, const char *name, zk_stage_fn stage,
                     void *arg)
 {
     zk_err_t err, ended;
+    unsigned depth;
 
     if (stage == NULL)
         return ZK_EINVAL;
     err = zk_phase_begin_on(lane, name);
     if (err != ZK_OK)
         return err;
+    depth = zk__thread.depth;
     err = stage(arg);
-    ended = zk_phase_end();
+    ended = end_from(depth);
     return err != ZK_OK ? err : ended;
 }
 
@@ -340,7 +365,9 @@ zk_runtime_phase(const char *name, zk_stage_fn stage, void *arg)
 zk_phase_guard_t
 zk__phase_guard_open(const char *name)
 {
-    return (zk_phase_guard_t){0, zk_phase_begin(name) == ZK_OK};
+    bool begun = zk_phase_begin(name) == ZK_OK;
+
+    return (zk_phase_guard_t){0, begun ? (int)zk__thread.depth : 0};
 }
 
 int
@@ -352,8 +379,8 @@ zk__phase_guard_step(zk_phase_guard_t *guard)
 void
 zk__phase_guard_close(zk_phase_guard_t *guard)
 {
-    if (guard->begun)
-        (void)!zk_phase_end();
+    if (guard->depth != 0)
+        (void)end_from((unsigned)guard->depth);
 }
 
 zk_err_t

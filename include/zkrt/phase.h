@@ -69,7 +69,7 @@ typedef int (*zk_stage_fn)(void *arg);
 
 /*
  * Runs stage(arg) in a phase of its own, on the calling thread, and ends it
- * whatever the result. Returns the first of: the code of a failed begin (the
+ * whatever the result, together with stages that stage() left open. Returns the first of: the code of a failed begin (the
  * stage did not run), the stage's result, the code of the end.
  */
 ZK_API zk_err_t zk_runtime_phase(const char *name, zk_stage_fn stage,
@@ -79,7 +79,8 @@ ZK_API zk_err_t zk_runtime_phase_on(zk_runtime_t *lane, const char *name,
 
 /*
  * ZK_PHASE("commit") { ... } - the block form. The phase ends on break, return,
- * goto out of the block and C++ exceptions. The block always runs, once: where
+ * goto out of the block and C++ exceptions, together with stages begun in the
+ * block and left open. The block always runs, once: where
  * no phase could begin it runs on the enclosing phase or the heap, and
  * zk_phase_error() tells.
  */
@@ -92,7 +93,7 @@ ZK_API zk_err_t zk_runtime_phase_on(zk_runtime_t *lane, const char *name,
 
 typedef struct zk_phase_guard {
     int runs;  /* times that the block was let in */
-    int begun; /* whether there is a phase to end */
+    int depth; /* of the phase to end; 0: there is none */
 } zk_phase_guard_t;
 
 ZK_API zk_phase_guard_t zk__phase_guard_open(const char *name);
