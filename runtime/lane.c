@@ -184,6 +184,8 @@ reserve_first_arena(zk_runtime_t *lane)
 
     if (arena == NULL || phase == NULL) {
         zk__arena_destroy(arena);
+        if (phase != NULL)
+            zk__phase_delete(phase);
         zk__notice(&lane->config, "no address space for an arena: phases "
                                   "cannot begin");
         return;
