@@ -323,18 +323,18 @@ zk_phase_release(void)
 static zk_err_t
 end_from(unsigned depth)
 {
-    struct zk_thread *me = &zk__thread;
-    zk_err_t err = me->depth < depth ? ZK_ESTALE : ZK_OK;
+    unsigned now = zk__thread.depth;
+    zk_err_t err = now < depth ? ZK_ESTALE : ZK_OK;
 
-    while (me->depth >= depth) {
-        unsigned before = me->depth;
+    while (now >= depth) {
         zk_err_t code = end();
 
         err = err != ZK_OK ? err : code;
-        if (me->depth == before)
+        if (zk__thread.depth == now)
             break; /* refused: inside a task */
+        now--;
     }
-    me->phase_error = err;
+    zk__thread.phase_error = err;
     return err;
 }
 
