@@ -113,13 +113,13 @@ zk_bump(size_t n)
     struct zk_window *b = zk__window;
     char *p = b->next;
 
-    if (__builtin_expect(n - 1 >= (size_t)(b->end - p), 0))
+    if (__builtin_expect(n - 1 >= ZK__CAST(size_t, b->end - p), 0))
         return zk_phase_alloc(n, 64);
 
     size_t granules = (n + 63) >> 6;
 
     b->next = p + (granules << 6);
-    b->sizes[(size_t)(p - b->base) >> 6] = (uint16_t)granules;
+    b->sizes[ZK__CAST(size_t, p - b->base) >> 6] = ZK__CAST(uint16_t, granules);
     return p;
 #endif
 }

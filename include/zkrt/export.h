@@ -8,13 +8,15 @@
 #define ZKRT_EXPORT_H
 
 #ifdef __cplusplus
-#    define ZK_BEGIN_DECLS  extern "C" {
-#    define ZK_END_DECLS    }
-#    define ZK_THREAD_LOCAL __thread
+#    define ZK_BEGIN_DECLS    extern "C" {
+#    define ZK_END_DECLS      }
+#    define ZK_THREAD_LOCAL   __thread
+#    define ZK__CAST(type, v) static_cast<type>(v)
 #else
 #    define ZK_BEGIN_DECLS
 #    define ZK_END_DECLS
-#    define ZK_THREAD_LOCAL _Thread_local
+#    define ZK_THREAD_LOCAL   _Thread_local
+#    define ZK__CAST(type, v) ((type)(v))
 #endif
 
 /* Everything in the library is hidden but what carries this word. */
