@@ -372,6 +372,10 @@ spawn_late(void *arg)
             err = zk_spawn_on(l->lane, &l->groups[r], late_task, &l->tasks[r]);
             if (err == ZK_OK)
                 zk_add_relaxed(&l->accepted, 1u);
+            /* Never more than some tasks ahead of those that run them. */
+            while (err == ZK_OK && zk_load_relaxed(&l->accepted) >
+                                       zk_load_relaxed(&l->ran) + 100)
+                sched_yield();
             if (!l->enter)
                 sched_yield();
         }
@@ -392,9 +396,8 @@ nothing(void *arg)
 }
 
 /* A thread spawns into a group of the phase while the opener ends it: each task
- * runs before the end returns, or was refused. As a member it spawns as fast as
- * it can, faster than its tasks run: the end comes nevertheless. The groups are
- * synced when the thread is gone, or it would bind them anew. */
+ * runs before the end returns, or was refused. The groups are synced when the
+ * thread is gone, or it would bind them anew. */
 static void
 spawn_races_with_end(zk_runtime_t *lane, bool enter)
 {
@@ -443,6 +446,69 @@ static void
 test_spawn_by_another_member_races_with_end(void **state)
 {
     spawn_races_with_end(*state, true);
+}
+
+struct relay {
+    zk_runtime_t *lane;
+    zk_group_t *group;
+    _Atomic unsigned submitted, ran;
+    _Atomic int refused; /* the code */
+};
+
+/* Runs until the next task but one is in the queue, or none will come. */
+static int
+hand_on(void *arg)
+{
+    struct relay *r = arg;
+    unsigned k = zk_add_relaxed(&r->ran, 1u) + 1;
+
+    while (zk_load_acquire(&r->submitted) < k + 1 &&
+           zk_load_acquire(&r->refused) == ZK_OK)
+        sched_yield();
+    return 0;
+}
+
+static void *
+submit_for_ever(void *arg)
+{
+    struct relay *r = arg;
+    int code = ZK_OK;
+
+    while (code == ZK_OK) {
+        if (zk_load_acquire(&r->submitted) > zk_load_acquire(&r->ran) + 1) {
+            sched_yield();
+            continue;
+        }
+        code = zk_spawn_on(r->lane, r->group, hand_on, r);
+        if (code == ZK_OK)
+            zk_add_acq_rel(&r->submitted, 1u);
+    }
+    zk_store_release(&r->refused, code);
+    return NULL;
+}
+
+/* As long as the thread may submit, the phase is never quiet. Nevertheless the end
+ * comes: from its call on the thread is refused. */
+static void
+test_end_comes_though_a_thread_submits_for_ever(void **state)
+{
+    for (unsigned i = 0; i < 50; i++) {
+        zk_group_t group = ZK_GROUP_INIT;
+        struct relay r = {.lane = *state, .group = &group};
+        pthread_t thread;
+
+        begin("relay");
+        assert_int_equal(zk_spawn(&group, nothing, NULL), ZK_OK);
+        assert_int_equal(pthread_create(&thread, NULL, submit_for_ever, &r), 0);
+        while (zk_load_acquire(&r.submitted) < 2)
+            sched_yield();
+        end();
+        assert_int_equal(zk_load_relaxed(&r.ran),
+                         zk_load_relaxed(&r.submitted));
+        pthread_join(thread, NULL);
+        assert_int_equal(zk_load_relaxed(&r.refused), ZK_ESTALE);
+        assert_int_equal(zk_sync(&group), 0);
+    }
 }
 
 /* ---- submissions while stages come and go ---------------------------------------------- */
@@ -587,6 +653,7 @@ main(void)
         tasks_test(test_group_of_an_ended_phase_is_stale),
         tasks_test(test_spawn_from_outside_races_with_end),
         tasks_test(test_spawn_by_another_member_races_with_end),
+        tasks_test(test_end_comes_though_a_thread_submits_for_ever),
         tasks_test(test_stages_come_and_go_under_submissions_from_outside),
         tasks_test(test_stages_come_and_go_under_spawns_of_another_member),
         tasks_test(test_statistics_may_be_read_while_tasks_allocate),
