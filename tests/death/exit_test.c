@@ -209,8 +209,12 @@ test_a_thread_that_exits_in_a_phase_ends_it_and_leaves(void **state)
     (void)state;
     for (unsigned workers = 1; workers <= 3; workers++)
         for (int how = 0; how < WAYS; how++) {
-            zk_runtime_t *lane = test_lane(workers, 4 * MIB, 0);
+            zk_runtime_t *lane;
 
+            /* ThreadSanitizer loses its way where a call is cancelled. */
+            if (TEST_TSAN && how == CANCELLED)
+                continue;
+            lane = test_lane(workers, 4 * MIB, 0);
             assert_non_null(lane);
             for (int i = 0; i < 30; i++) {
                 struct leaver l = {.lane = lane, .how = how};
