@@ -172,44 +172,28 @@ test_trees_run_each_node_once(void **state)
     (void)state;
     for (unsigned i = 0; i < test_scaled(600); i++) {
         zk_runtime_t *lane = test_lane(1 + i % 4, 2 * MIB, 256);
+        struct tree trees[4] = {{.phase = true}, {0}, {.phase = true}, {0}};
+        uint64_t expected[4];
 
         assert_non_null(lane);
         assert_int_equal(zk_runtime_enter(lane), ZK_OK);
         for (unsigned k = 0; k < 4; k++) {
-            struct tree t = {.phase = k % 2 == 0};
             uint64_t seed = test_next(&random);
-            struct node root = {&t, seed, 0};
-            uint64_t expected = count_nodes(&root);
+            struct node root = {&trees[k], seed, 0};
 
-            assert_int_equal(run_tree(&t, seed), 0);
-            while (!t.phase && zk_load_relaxed(&t.nodes) != expected &&
-                   zk_load_relaxed(&t.nodes) < expected) {
-                /* Detached tasks of no phase: ours to run, or a worker's. */
-                zk_group_t group = ZK_GROUP_INIT;
-                struct tree other = {0};
-
-                assert_int_equal(zk_spawn(&group, run_detached, &other), ZK_OK);
-                assert_int_equal(zk_sync(&group), 0);
-                if (test_info(lane).threads == 0)
-                    break;
-            }
-            if (t.phase || test_info(lane).threads != 0)
-                assert_int_equal(zk_load_relaxed(&t.nodes), expected);
-            assert_int_equal(zk_load_relaxed(&t.torn), 0);
-            assert_int_equal(zk_load_relaxed(&t.refused), 0);
-            all += expected;
-            if (!t.phase && test_info(lane).threads == 0) {
-                /* One worker, and no thread but us: the close runs the rest,
-                 * which still points at this tree. */
-                assert_int_equal(zk_runtime_close(lane), ZK_OK);
-                assert_int_equal(zk_load_relaxed(&t.nodes), expected);
-                lane = test_lane(1, 2 * MIB, 256);
-                assert_non_null(lane);
-                assert_int_equal(zk_runtime_enter(lane), ZK_OK);
-            }
+            expected[k] = count_nodes(&root);
+            assert_int_equal(run_tree(&trees[k], seed), 0);
+            if (trees[k].phase)
+                assert_int_equal(zk_load_relaxed(&trees[k].nodes), expected[k]);
+            all += expected[k];
         }
         assert_int_equal(test_stats(lane).bad_frees, 0);
         assert_int_equal(zk_runtime_close(lane), ZK_OK);
+        for (unsigned k = 0; k < 4; k++) {
+            assert_int_equal(zk_load_relaxed(&trees[k].nodes), expected[k]);
+            assert_int_equal(zk_load_relaxed(&trees[k].torn), 0);
+            assert_int_equal(zk_load_relaxed(&trees[k].refused), 0);
+        }
     }
     printf("%llu nodes\n", (unsigned long long)all);
 }
