@@ -42,19 +42,25 @@ class error : public std::runtime_error
 /*
  * A phase, or a stage, for the length of a scope. The constructor throws
  * zk::error when it cannot begin. end() ends it early and throws the end's
- * code; the destructor ends it silently.
+ * code; the destructor ends it silently. Both end stages first that were begun
+ * inside and left open, and nothing when the phase has been ended already.
  */
 class phase
 {
   public:
-    explicit phase(const char *name)
+    explicit phase(const char *name) : guard_(zk__phase_guard_open(name))
     {
-        check(zk_phase_begin(name));
+        check(zk_phase_error());
     }
 
     phase(zk_runtime_t *lane, const char *name)
     {
+        zk_phase_stats_t stats = {};
+
         check(zk_phase_begin_on(lane, name));
+        stats.size = sizeof stats;
+        check(zk_phase_stats(&stats));
+        guard_.depth = static_cast<int>(stats.depth);
     }
 
     phase(const phase &) = delete;
@@ -62,16 +68,16 @@ class phase
 
     ~phase()
     {
-        if (open_)
-            (void)!zk_phase_end();
+        zk__phase_guard_close(&guard_);
     }
 
     void end()
     {
-        if (!open_)
+        if (guard_.depth == 0)
             throw error(ZK_ESTALE);
-        open_ = false;
-        check(zk_phase_end());
+        zk__phase_guard_close(&guard_);
+        guard_.depth = 0;
+        check(zk_phase_error());
     }
 
   private:
@@ -81,7 +87,7 @@ class phase
             throw error(err);
     }
 
-    bool open_ = true;
+    zk_phase_guard_t guard_ = {0, 0};
 };
 
 namespace detail
