@@ -292,7 +292,7 @@ run_model(size_t slab_bytes, size_t min_bytes)
 
         o->lane = lane;
         o->random.state = test_next(&random);
-        o->phases = test_scaled(24);
+        o->phases = test_scaled(12);
         o->operations = 60;
         for (unsigned s = 0; s < SETS; s++) {
             o->sets[s].opener = o;
