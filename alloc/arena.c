@@ -7,11 +7,17 @@
  */
 #include "alloc/arena.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "alloc/os.h"
+#include "alloc/trap.h"
+#include "alloc/word.h"
 #include "private/bits.h"
 #include "private/check.h"
+#include "private/clock.h"
 #include "private/poison.h"
 
 /*
@@ -36,6 +42,7 @@ static struct {
     ZK_ALIGNED_LINE _Atomic uintptr_t hull_lo;
     _Atomic size_t hull_bytes;
     _Atomic unsigned used; /* entries at and above were never live */
+    _Atomic size_t site_bytes, site_count; /* of arenas whose slabs move */
     struct {
         _Atomic uintptr_t base;
         _Atomic size_t bytes;
@@ -64,6 +71,18 @@ widen_hull(uintptr_t lo, uintptr_t hi)
     zk_store_release(&table.hull_lo, lo); /* W2 */
 }
 
+/* pre: the lock is held */
+static void
+count_sites(const struct zk_arena *a, size_t sign)
+{
+    if (a->nsites == 1)
+        return;
+    zk_store_relaxed(&table.site_bytes,
+                     zk_load_relaxed(&table.site_bytes) + sign * a->bytes);
+    zk_store_relaxed(&table.site_count, zk_load_relaxed(&table.site_count) +
+                                            sign * a->nslots * a->nsites);
+}
+
 static bool
 table_enter(struct zk_arena *a)
 {
@@ -80,6 +99,7 @@ table_enter(struct zk_arena *a)
         zk_store_release(&table.entry[i].base, (uintptr_t)a->base); /* W1 */
         if (i >= zk_load_relaxed(&table.used))
             zk_store_release(&table.used, i + 1);
+        count_sites(a, 1);
     }
     pthread_mutex_unlock(&table.lock);
     return i < TABLE_SIZE;
@@ -92,6 +112,7 @@ table_leave(const struct zk_arena *a)
     for (unsigned i = 0; i < TABLE_SIZE; i++)
         if (zk_load_relaxed(&table.entry[i].base) == (uintptr_t)a->base)
             zk_store_release(&table.entry[i].base, (uintptr_t)0);
+    count_sites(a, (size_t)-1);
     pthread_mutex_unlock(&table.lock);
 }
 
@@ -107,10 +128,35 @@ zk__arena_unlock_table(void)
     pthread_mutex_unlock(&table.lock);
 }
 
+/* The sites of slot i are those from i * nsites on. A division, as a
+ * multiplication that is exact for the numbers of sites that fit an address
+ * space: Granlund and Montgomery, "Division by invariant integers using
+ * multiplication" (PLDI 1994). */
+static unsigned
+slot_of(const struct zk_arena *a, size_t site)
+{
+    return (unsigned)(site * a->slot_of_site >> 32);
+}
+
+static char *
+site_base(const struct zk_arena *a, unsigned slot, unsigned site)
+{
+    return a->base + (((size_t)slot * a->nsites + site) << a->stride_shift);
+}
+
+static unsigned
+site_now(const struct zk_arena *a, unsigned slot)
+{
+    const char *base = zk_load_relaxed(&a->slabs[slot].base);
+
+    return (unsigned)((size_t)(base - site_base(a, slot, 0)) >>
+                      a->stride_shift);
+}
+
 struct zk_place
 zk__arena_find(const void *p)
 {
-    const struct zk_place none = {NULL, NULL};
+    const struct zk_place none = {NULL, NULL, false};
     uintptr_t at = (uintptr_t)p;
     uintptr_t lo = zk_load_acquire(&table.hull_lo); /* A2 <- W2 */
 
@@ -120,15 +166,32 @@ zk__arena_find(const void *p)
     for (unsigned i = 0; i < zk_load_acquire(&table.used); i++) {
         uintptr_t base = zk_load_acquire(&table.entry[i].base); /* A1 <- W1 */
         struct zk_arena *a;
+        struct zk_slab *s;
         size_t offset = at - base;
 
         if (base == 0 || offset >= zk_load_relaxed(&table.entry[i].bytes))
             continue;
         a = zk_load_relaxed(&table.entry[i].arena);
-        return (struct zk_place){a, &a->slabs[offset >> a->stride_shift]};
+        s = &a->slabs[slot_of(a, offset >> a->stride_shift)];
+        return (struct zk_place){a, s,
+                                 at - (uintptr_t)zk_load_relaxed(&s->base) >=
+                                     (size_t)1 << a->stride_shift};
     }
     return none;
 }
+
+/* ---- reserving ----------------------------------------------------------- */
+
+/*
+ * What the sites of all arenas may take together: half of a 47-bit address space,
+ * less where a sanitizer has most of it; and, since each site that was left costs
+ * the kernel up to two mappings, far fewer of them than vm.max_map_count allows.
+ * An arena gets at most a quarter of what is left, so that there are sites for
+ * the next ones too; two it gets in any case.
+ */
+#define SITES_BYTES ((size_t)1 << (ZK_HAVE_TSAN ? 39 : 46))
+#define SITES_COUNT ((size_t)20000)
+#define GIB         ((size_t)1 << 30)
 
 /* The shift of the smallest power of two that is at least n. */
 static unsigned
@@ -141,67 +204,136 @@ shift_for(size_t n)
     return shift;
 }
 
+/* How many sites a slab of this size may have: two at least, if any. */
+static unsigned
+sites_for(unsigned nslots, size_t slab_bytes, bool wanted)
+{
+    size_t each = (size_t)nslots << shift_for(slab_bytes);
+    size_t bytes = SITES_BYTES -
+                   zk_min_size(SITES_BYTES, zk_load_relaxed(&table.site_bytes));
+    size_t count = SITES_COUNT -
+                   zk_min_size(SITES_COUNT, zk_load_relaxed(&table.site_count));
+    size_t n = zk_min_size(bytes / 4 / each, count / 4 / nslots);
+
+    if (!wanted)
+        return 1;
+    return (unsigned)zk_min_size(zk_max_size(n, 2), ZK_SITES_MAX);
+}
+
 /* Bytes of address space for slabs of this size, 0 when that does not fit. */
 static size_t
-reservation(unsigned nslots, size_t slab_bytes)
+reservation(unsigned nslots, size_t slab_bytes, unsigned nsites)
 {
-    size_t each = ((size_t)1 << shift_for(slab_bytes)) +
-                  zk__slab_tables_bytes(slab_bytes);
+    unsigned shift = shift_for(slab_bytes);
+    size_t tables = zk__slab_tables_bytes(slab_bytes);
+    size_t each;
 
+    if (nsites > (SIZE_MAX - tables) >> shift)
+        return 0;
+    each = ((size_t)nsites << shift) + tables;
     return each > SIZE_MAX / nslots ? 0 : each * nslots;
 }
 
-struct zk_arena *
-zk__arena_create(unsigned nslots, size_t *slab_bytes, size_t min_bytes,
-                 enum zk_huge huge)
+/* The largest slabs that the system grants with at least this many sites. */
+static bool
+reserve(struct zk_arena *shape, size_t bytes, unsigned least_sites)
 {
-    size_t records =
-        zk_round_up(sizeof(struct zk_arena) + nslots * sizeof(struct zk_slab),
-                    zk__os_page());
     size_t left = zk__os_address_space_left() / 2;
-    size_t bytes = zk_min_size(*slab_bytes, ZK_SLAB_BYTES_MAX);
-    struct zk_arena *a = zk__os_map(records);
-    size_t reserved = 0;
-    char *base = NULL, *side;
+    bool wanted = least_sites > 1;
+
+    for (; bytes >= ZK_SLAB_BYTES_MIN; bytes /= 2) {
+        unsigned n;
+
+        bytes = zk_round_down(bytes, ZK_PAGE);
+        n = sites_for(shape->want.nslots, bytes, wanted);
+        for (; n >= least_sites; n /= 2) {
+            size_t stride = (size_t)1 << shift_for(bytes);
+            /* Whole entries of the page tables' upper levels move fastest. */
+            size_t align = zk_min_size(zk_max_size(stride, ZK_HUGE_PAGE), GIB);
+
+            shape->reserved = reservation(shape->want.nslots, bytes, n);
+            if (shape->reserved == 0 || shape->reserved > left)
+                continue;
+            shape->base = zk__os_reserve(shape->reserved, align);
+            if (shape->base == NULL)
+                continue;
+            shape->slab_bytes = bytes;
+            shape->nsites = n;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Maps the records of an arena of this shape. */
+static struct zk_arena *
+make_records(const struct zk_arena *shape)
+{
+    size_t nslots = shape->want.nslots;
+    size_t slabs = sizeof(struct zk_arena) + nslots * sizeof(struct zk_slab);
+    size_t sites = nslots * shape->nsites * sizeof(struct zk_site);
+    size_t bytes = zk_round_up(slabs + sites, zk__os_page());
+    struct zk_arena *a = zk__os_map(bytes);
+
+    if (a == NULL)
+        return NULL;
+    memcpy(a, shape, sizeof *a);
+    a->records = bytes;
+    a->nslots = (unsigned)nslots;
+    a->stride_shift = shift_for(shape->slab_bytes);
+    a->bytes = (nslots * a->nsites) << a->stride_shift;
+    a->slot_of_site = (((uint64_t)1 << 32) + a->nsites - 1) / a->nsites;
+    a->sites = (struct zk_site *)(void *)((char *)a + slabs);
+    return a;
+}
+
+struct zk_arena *
+zk__arena_create(const struct zk_arena_want *want)
+{
+    size_t bytes = zk_min_size(want->slab_bytes, ZK_SLAB_BYTES_MAX);
+    struct zk_arena shape = {.want = *want};
+    struct zk_arena *a;
+    char *side;
 
     bytes =
         zk_max_size(zk_round_down(bytes, ZK_SLAB_BYTES_MIN), ZK_SLAB_BYTES_MIN);
-    for (; a != NULL && bytes >= ZK_SLAB_BYTES_MIN; bytes /= 2) {
-        bytes = zk_round_down(bytes, ZK_PAGE);
-        reserved = reservation(nslots, bytes);
-        if (reserved == 0 || reserved > left)
-            continue;
-        base = zk__os_reserve(reserved, ZK_HUGE_PAGE);
-        if (base != NULL)
-            break;
-    }
-    if (base == NULL) {
-        zk__os_unmap(a, records);
-        *slab_bytes = 0;
+    if (!(want->trap != ZK_TRAP_OFF && reserve(&shape, bytes, 2)) &&
+        !reserve(&shape, bytes, 1))
+        return NULL;
+    a = make_records(&shape);
+    if (a == NULL) {
+        zk__os_unmap(shape.base, shape.reserved);
         return NULL;
     }
 
-    a->base = base;
-    a->stride_shift = shift_for(bytes);
-    a->bytes = (size_t)nslots << a->stride_shift;
-    a->reserved = reserved;
-    a->records = records;
-    a->slab_bytes = bytes;
-    a->nslots = nslots;
-    side = base + a->bytes;
-    for (unsigned i = 0; i < nslots; i++) {
-        zk__slab_init(&a->slabs[i], base + ((size_t)i << a->stride_shift),
-                      bytes, side, min_bytes, huge);
-        side += zk__slab_tables_bytes(bytes);
+    side = a->base + a->bytes;
+    for (unsigned i = 0; i < a->nslots; i++) {
+        zk__slab_init(&a->slabs[i], site_base(a, i, 0), a->slab_bytes, side,
+                      want->min_bytes, want->huge);
+        side += zk__slab_tables_bytes(a->slab_bytes);
     }
 
-    *slab_bytes = bytes;
     if (!table_enter(a)) {
-        zk__os_unmap(base, reserved);
-        zk__os_unmap(a, records);
+        zk__os_unmap(a->base, a->reserved);
+        zk__os_unmap(a, a->records);
         return NULL;
     }
+    if (a->nsites > 1)
+        zk__trap_hold();
     return a;
+}
+
+/* Takes AddressSanitizer's marks off wherever a slab has stood. */
+static void
+unmark(const struct zk_arena *a, unsigned slot)
+{
+    const struct zk_slab *s = &a->slabs[slot];
+
+    for (unsigned i = 0; i < a->nsites; i++)
+        if (i == site_now(a, slot) ||
+            zk_load_relaxed(&a->sites[(size_t)slot * a->nsites + i].epoch) != 0)
+            zk__unpoison(site_base(a, slot, i),
+                         (size_t)(s->end - zk_slab_base(s)));
 }
 
 void
@@ -209,12 +341,11 @@ zk__arena_destroy(struct zk_arena *a)
 {
     if (a == NULL)
         return;
+    if (a->nsites > 1)
+        zk__trap_release();
     table_leave(a);
-    for (unsigned i = 0; i < a->nslots; i++) { /* the addresses may come back */
-        const struct zk_slab *s = &a->slabs[i];
-
-        zk__unpoison(s->base, (size_t)(s->end - s->base));
-    }
+    for (unsigned i = 0; ZK_HAVE_ASAN && i < a->nslots; i++)
+        unmark(a, i);
     zk__os_unmap(a->base, a->reserved);
     zk__os_unmap(a, a->records);
 }
@@ -231,13 +362,112 @@ zk__arena_slab(struct zk_arena *a, unsigned slot)
     return &a->slabs[slot];
 }
 
-void
-zk__arena_reset(struct zk_arena *a)
-{
-    unsigned n = zk_load_relaxed(&a->active);
+/* ---- moving --------------------------------------------------------------- */
 
-    for (unsigned i = 0; i < n; i++)
+static void
+name_phase(char *to, const char *name)
+{
+    size_t n = name != NULL ? strnlen(name, ZK_PHASE_NAME - 1) : 0;
+
+    if (n != 0)
+        memcpy(to, name, n);
+    to[n] = '\0';
+}
+
+static void
+report_refusal(struct zk_arena *a, int error)
+{
+    char line[128];
+
+    zk_store_relaxed(&a->move_refused, true);
+    if (a->want.report == NULL)
+        return;
+    snprintf(line, sizeof line,
+             "stale pointers do not trap: the system refuses to move a slab "
+             "(error %d)",
+             error);
+    a->want.report(line, a->want.report_arg);
+}
+
+/* Has a slab that was just reset stand at its next site. */
+static void
+move_on(struct zk_arena *a, unsigned slot)
+{
+    unsigned now = site_now(a, slot), next = now + 1 < a->nsites ? now + 1 : 0;
+    struct zk_site *left = &a->sites[(size_t)slot * a->nsites + now];
+    struct zk_slab *s = &a->slabs[slot];
+    const struct zk_site *to = &a->sites[(size_t)slot * a->nsites + next];
+
+    memcpy(left->name, a->name, sizeof left->name);
+    zk_store_release(&left->epoch, a->epoch); /* N2 -> N1 (trap.c) */
+    if (!zk__slab_move(s, site_base(a, slot, next))) {
+        report_refusal(a, errno);
+        return;
+    }
+    /* A site that was left is marked as dead already. */
+    if (ZK_HAVE_ASAN && zk_load_relaxed(&to->epoch) == 0)
+        zk__poison(zk_slab_base(s), (size_t)(s->end - zk_slab_base(s)));
+    zk_bump_relaxed(&a->moves, (uint64_t)1);
+}
+
+#define MOVE_SHARE 1000 /* ZK_TRAP_AUTO: of a phase's length, at the most */
+
+static bool
+may_move(const struct zk_arena *a)
+{
+    if (a->nsites == 1 || zk_load_relaxed(&a->move_refused))
+        return false;
+    return a->want.trap != ZK_TRAP_AUTO ||
+           a->move_ns <= a->length_ns / MOVE_SHARE;
+}
+
+enum zk_trap
+zk__arena_trap(const struct zk_arena *a)
+{
+    return a->nsites == 1 || zk_load_relaxed(&a->move_refused) ? ZK_TRAP_OFF
+           : a->want.trap == ZK_TRAP_AUTO                      ? ZK_TRAP_AUTO
+                                                               : ZK_TRAP_ON;
+}
+
+/* Resets the used slabs and has them move on; the number of those. */
+static unsigned
+reset_slabs(struct zk_arena *a, bool move)
+{
+    unsigned n = zk_load_relaxed(&a->active), moved = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        bool used = zk__slab_peak(&a->slabs[i]) != 0;
+
         zk__slab_reset(&a->slabs[i]);
+        if (!used || a->nsites == 1)
+            continue;
+        if (!move) {
+            zk_bump_relaxed(&a->moves_skipped, (uint64_t)1);
+        } else if (!zk_load_relaxed(&a->move_refused)) {
+            move_on(a, i);
+            moved++;
+        }
+    }
+    return moved;
+}
+
+void
+zk__arena_reset(struct zk_arena *a, const char *name)
+{
+    bool timed = a->want.trap == ZK_TRAP_AUTO;
+    uint64_t start = timed ? zk_now_ns() : 0;
+    unsigned moved;
+
+    zk_store_relaxed(&a->moving, true);
+    zk_fence_seq_cst(); /* a child of fork() sees all moves begun, or this */
+    moved = reset_slabs(a, may_move(a));
+    zk_store_release(&a->moving, false);
+    if (timed) {
+        a->begun_ns = zk_now_ns();
+        if (moved != 0) /* the mean of the last few */
+            a->move_ns += (a->begun_ns - start) / 4 - a->move_ns / 4;
+    }
+    name_phase(a->name, name);
     a->epoch++;
     zk_store_release(&a->open, true);
 }
@@ -263,6 +493,8 @@ zk__arena_ended(struct zk_arena *a)
     unsigned n = zk_load_relaxed(&a->active);
 
     zk_store_release(&a->open, false);
+    if (a->want.trap == ZK_TRAP_AUTO)
+        a->length_ns = zk_now_ns() - a->begun_ns;
     for (unsigned i = 0; i < n; i++)
         zk__slab_ended(&a->slabs[i]);
 }
@@ -276,7 +508,7 @@ zk__arena_use(const struct zk_arena *a)
     for (unsigned i = 0; i < n; i++) {
         const struct zk_slab *s = &a->slabs[i];
 
-        use.bytes += (size_t)(zk_load_relaxed(&s->next) - s->base);
+        use.bytes += (size_t)(zk_slab_next(s) - zk_slab_base(s));
         use.peak_bytes += zk__slab_peak(s);
         use.stage_peak_bytes += zk__slab_stage_peak(s);
     }

@@ -3,11 +3,17 @@
  *
  *     base
  *      v
- *      | slab 0 | slab 1 | ... | slab n-1 | tables 0 | tables 1 | ...
- *      '------ stride each -------'
+ *      | sites of slab 0 | sites of slab 1 | ... | tables 0 | tables 1 | ...
  *
- * Reserving costs address space only. Slabs are as far apart as a power of two,
- * so an address is taken apart with a subtraction and a shift.
+ * A slab stands at one of several sites. When a phase begins, each slab that the
+ * last one used moves to its next site, and what it leaves is inaccessible: a
+ * pointer into the old site traps (trap.h). Each site remembers which phase was
+ * there last. The sites are used in turn, so one comes back after as many phases
+ * as there are others.
+ *
+ * Reserving costs address space only. Sites are as far apart as a power of two
+ * (the stride), so an address is taken apart with a subtraction, a shift and a
+ * multiplication.
  *
  * Thread: create, destroy and all that changes the whole arena: the opener of
  *         its phase, while no task of it is alive. Looking an address up: any.
@@ -22,27 +28,61 @@
 #include "alloc/slab.h"
 #include "private/atomic.h"
 
+#define ZK_SITES_MAX  65 /* a site comes back after 64 phases */
+#define ZK_PHASE_NAME 48
+
+/* The last phase that a slab spent at a site it has left; epoch 0: none. */
+struct zk_site {
+    _Atomic uint64_t epoch;
+    char name[ZK_PHASE_NAME];
+};
+
+/* What an arena is made for. */
+struct zk_arena_want {
+    unsigned nslots;
+    size_t slab_bytes;
+    size_t min_bytes; /* routing threshold */
+    enum zk_huge huge;
+    enum zk_trap trap;
+    uint64_t lane; /* its number, for reports */
+    /* Told of stale pointers in calls, and of refusals; may be NULL. */
+    void (*report)(const char *line, void *arg);
+    void *report_arg;
+};
+
 struct zk_arena {
+    struct zk_arena_want want;
     char *base;
-    size_t bytes;      /* of slabs: what an address is compared with */
+    size_t bytes;      /* of sites: what an address is compared with */
     size_t reserved;   /* with the tables */
     size_t records;    /* bytes of this record, for its release */
     size_t slab_bytes; /* what was granted */
     unsigned stride_shift;
     unsigned nslots;
-    uint64_t epoch;          /* count of phases; written at begin */
-    _Atomic unsigned active; /* slots below this one may have been used */
-    _Atomic bool open;       /* between reset and ended: frees count */
+    unsigned nsites;          /* of each slab; 1: slabs stay where they are */
+    uint64_t slot_of_site;    /* 2^32 / nsites, rounded up */
+    uint64_t epoch;           /* count of phases; written at begin */
+    char name[ZK_PHASE_NAME]; /* of the open phase, or of the last one */
+    _Atomic unsigned active;  /* slots below this one may have been used */
+    _Atomic bool open;        /* between reset and ended: frees count */
+
+    /* Moving: the opener writes, statistics read. */
+    _Atomic bool moving;       /* some slab may be in two places, see fork() */
+    _Atomic bool move_refused; /* by the kernel; not tried again */
+    _Atomic uint64_t moves, moves_skipped;
+    uint64_t begun_ns, length_ns; /* of the last phase, under ZK_TRAP_AUTO */
+    uint64_t move_ns;             /* what a begin's moves take, smoothed */
+    struct zk_site *sites;        /* [slot][site] */
     struct zk_slab slabs[];
 };
 
 /*
- * Reserves an arena and enters it into the process's table. `slab_bytes` is
- * halved until the system grants it: *slab_bytes says what it got. At most half
- * of what RLIMIT_AS leaves is taken. NULL when not even small slabs fit.
+ * Reserves an arena and enters it into the process's table. The number of sites
+ * is cut down to what the system grants, to two; then the size of slabs is halved
+ * until it fits, and only then do slabs stay where they are. At most half of what
+ * RLIMIT_AS leaves is taken. NULL when not even small slabs fit.
  */
-struct zk_arena *zk__arena_create(unsigned nslots, size_t *slab_bytes,
-                                  size_t min_bytes, enum zk_huge huge);
+struct zk_arena *zk__arena_create(const struct zk_arena_want *want);
 
 /* Every address of it becomes foreign. NULL is fine. */
 void zk__arena_destroy(struct zk_arena *a);
@@ -55,6 +95,7 @@ void zk__arena_unlock_table(void);
 struct zk_place {
     struct zk_arena *arena;
     struct zk_slab *slab;
+    bool stale; /* it lies in a site that the slab has left */
 };
 
 struct zk_place zk__arena_find(const void *p);
@@ -62,8 +103,16 @@ struct zk_place zk__arena_find(const void *p);
 /* The slab of a slot, noted as used from now on. */
 struct zk_slab *zk__arena_slab(struct zk_arena *a, unsigned slot);
 
+/*
+ * Hands the arena to the next phase: its slabs are reset and move on, the epoch
+ * grows by one, and the name is copied; NULL: none.
+ */
+void zk__arena_reset(struct zk_arena *a, const char *name);
+
+/* What stale pointers do now: ZK_TRAP_ON, _AUTO or _OFF. */
+enum zk_trap zk__arena_trap(const struct zk_arena *a);
+
 /* For all used slabs: see the functions of the same names in slab.h. */
-void zk__arena_reset(struct zk_arena *a); /* and epoch + 1 */
 void zk__arena_mark(struct zk_arena *a);
 void zk__arena_rewind(struct zk_arena *a);
 void zk__arena_ended(struct zk_arena *a);

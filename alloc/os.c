@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "private/atomic.h"
 #include "private/bits.h"
 
 size_t
@@ -46,6 +47,45 @@ bool
 zk__os_commit(void *p, size_t bytes)
 {
     return mprotect(p, bytes, PROT_READ | PROT_WRITE) == 0;
+}
+
+/* True where the kernel accounts for each private writable mapping. */
+static bool
+overcommit_is_strict(void)
+{
+    static _Atomic int known; /* 0: not read yet, 1: no, 2: yes */
+    int state = zk_load_relaxed(&known);
+
+    if (state == 0) {
+        int fd = open("/proc/sys/vm/overcommit_memory", O_RDONLY | O_CLOEXEC);
+        char mode = '0';
+
+        if (fd >= 0) {
+            if (read(fd, &mode, 1) != 1)
+                mode = '0';
+            close(fd);
+        }
+        state = mode == '2' ? 2 : 1;
+        zk_store_relaxed(&known, state);
+    }
+    return state == 2;
+}
+
+bool
+zk__os_move(void *from, void *to, size_t bytes)
+{
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+
+    /* DONTUNMAP: no other thread's mapping can land in the range meanwhile. */
+    if (mremap(from, bytes, bytes,
+               MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
+               to) == MAP_FAILED)
+        return false;
+    /* What stays behind is empty. To protect it is cheapest, but keeps it
+     * accounted; where that counts it is mapped anew. */
+    if (overcommit_is_strict())
+        return mmap(from, bytes, PROT_NONE, flags, -1, 0) != MAP_FAILED;
+    return mprotect(from, bytes, PROT_NONE) == 0;
 }
 
 void *

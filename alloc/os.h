@@ -32,6 +32,14 @@ bool zk__os_commit(void *p, size_t bytes);
 /* Accessible zeroed pages for the library's own records; NULL when refused. */
 void *zk__os_map(size_t bytes);
 
+/*
+ * Moves the pages of a committed range to a reserved one, and leaves the old
+ * range inaccessible. No page is copied or touched, so it takes the time of two
+ * system calls, and of a TLB shootdown where other cores run this process. False
+ * when the kernel refuses: nothing changed then.
+ */
+bool zk__os_move(void *from, void *to, size_t bytes);
+
 /* Ends a range of zk__os_reserve() or zk__os_map(). */
 void zk__os_unmap(void *p, size_t bytes);
 

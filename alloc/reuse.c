@@ -31,7 +31,7 @@ zk__reuse_clear(struct zk_free *f)
 static char *
 stage_begin(const struct zk_slab *s, unsigned depth)
 {
-    return depth != 0 ? s->marks[depth - 1].next : s->base;
+    return depth != 0 ? s->marks[depth - 1].next : zk_slab_base(s);
 }
 
 static char *
@@ -74,7 +74,7 @@ free_before(const struct zk_slab *s, unsigned depth, char *p)
     if (page > zk_slab_page(s, p - 1))
         return NULL; /* written for an earlier phase, as it may be */
     w = zk_load_relaxed(&s->pages[page]);
-    q = s->base + page * ZK_PAGE + zk_word_start(w) * ZK_GRANULE;
+    q = zk_slab_base(s) + page * ZK_PAGE + zk_word_start(w) * ZK_GRANULE;
     if (q < stage_begin(s, depth) || q >= p ||
         q + zk_slab_read(s, q, ZK_KIND_FREE) * ZK_GRANULE != p)
         return NULL;
@@ -151,7 +151,7 @@ zk__reuse_large(struct zk_slab *s, size_t n)
     page = zk__fit_take(fit, s->extents, (uint32_t)(n / ZK_GRANULE));
     if (page == ZK_FIT_NONE)
         return NULL;
-    p = s->base + page * ZK_PAGE +
+    p = zk_slab_base(s) + page * ZK_PAGE +
         zk_word_start(zk_load_relaxed(&s->pages[page])) * ZK_GRANULE;
     bytes = s->extents[page].granules * ZK_GRANULE;
     bytes = split(s, depth, p, bytes, n);
@@ -247,7 +247,7 @@ zk__reuse_small(struct zk_slab *s, size_t granules)
     if ((f->small_sizes >> size & 1) == 0)
         return NULL;
     granule = f->small[size];
-    p = s->base + granule * ZK_GRANULE;
+    p = zk_slab_base(s) + granule * ZK_GRANULE;
     next = read_link(p);
     s->window.sizes[granule] = (uint16_t)granules;
     if (next != UINT32_MAX && is_free_small(s, next, granules))
@@ -307,7 +307,7 @@ zk__slab_send(struct zk_slab *s, void *address)
 static uint32_t
 receive(struct zk_slab *s, uint32_t granule)
 {
-    char *p = s->base + granule * ZK_GRANULE;
+    char *p = zk_slab_base(s) + granule * ZK_GRANULE;
     uint16_t size = s->window.sizes[granule];
     size_t granules = zk_slab_read(s, p, ZK_KIND_SENT);
     uint32_t next;

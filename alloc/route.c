@@ -15,6 +15,7 @@
 #include "alloc/arena.h"
 #include "alloc/heap.h"
 #include "alloc/slab.h"
+#include "alloc/trap.h"
 #include "private/bits.h"
 #include "private/check.h"
 #include "private/poison.h"
@@ -159,6 +160,12 @@ zk_realloc(void *p, size_t n)
     place = zk__arena_find(p);
     if (place.slab == NULL)
         return zk__heap_realloc(p, n); /* sticky: never into an arena */
+    if (ZK_UNLIKELY(place.stale)) {
+        count_bad(place.slab);
+        zk__trap_call(place, "zk_realloc", p);
+        errno = EINVAL;
+        return NULL;
+    }
     return realloc_arena(place.slab, p, n);
 }
 
@@ -169,6 +176,11 @@ zk_free(void *p)
 
     if (place.slab == NULL) {
         zk__heap_free(p);
+        return;
+    }
+    if (ZK_UNLIKELY(place.stale)) {
+        count_bad(place.slab);
+        zk__trap_call(place, "zk_free", p);
         return;
     }
     if (!zk_load_acquire(&place.arena->open))
@@ -189,6 +201,10 @@ zk_usable_size(const void *p)
     place = zk__arena_find(p);
     if (place.slab == NULL)
         return zk__heap_usable(p);
+    if (ZK_UNLIKELY(place.stale)) {
+        zk__trap_call(place, "zk_usable_size", p);
+        return 0;
+    }
     bytes = zk__slab_block(place.slab, p).bytes;
     zk__unpoison(p, bytes); /* the caller may use them from now on */
     return bytes;

@@ -53,8 +53,8 @@ zk__slab_tables_bytes(size_t slab_bytes)
 static void
 close_window(struct zk_slab *s)
 {
-    s->window.next = s->base;
-    s->window.end = s->base;
+    s->window.next = zk_slab_base(s);
+    s->window.end = zk_slab_base(s);
 }
 
 void
@@ -64,9 +64,9 @@ zk__slab_init(struct zk_slab *s, char *base, size_t slab_bytes, char *tables,
     struct tables t = tables_for(slab_bytes);
     size_t page = zk__os_page();
 
-    s->base = s->end = base;
+    zk_store_relaxed(&s->base, base);
     zk_slab_set_next(s, base);
-    s->touched = s->dirty = base;
+    s->end = s->touched = s->dirty = base;
     zk_store_relaxed(&s->peak, base);
     zk_store_relaxed(&s->stage_peak, base);
     s->limit = base + slab_bytes - page; /* the last page guards */
@@ -94,27 +94,29 @@ commit_table(void *table, size_t from, size_t to)
     return zk__os_commit((char *)table + lo, hi - lo);
 }
 
+/*
+ * A huge page costs more than the base pages that it replaces until about a third
+ * of it is used. So under ZK_HUGE_AUTO the start of a slab is committed by itself
+ * and gets base pages; slabs that stay small never see a huge one. Once a slab
+ * grows beyond, the advice is for all of it: it stays one mapping, which the
+ * kernel can move in one call.
+ */
 static void
 advise(struct zk_slab *s, char *to)
 {
-    char *from = s->end;
+    char *from = zk_slab_base(s);
 
-    if (s->huge == ZK_HUGE_NEVER) {
+    if (s->huge == ZK_HUGE_NEVER)
         zk__os_advise_huge(from, (size_t)(to - from), false);
-        return;
-    }
-    /* auto: a huge page costs more than the base pages that it replaces until
-     * about a third of it is used, so slabs that stay small never get one. */
-    if (s->huge == ZK_HUGE_AUTO && from < s->base + SMALL_PAGES)
-        from = s->base + SMALL_PAGES;
-    if (from < to)
+    else if (s->huge == ZK_HUGE_ALWAYS || to > from + SMALL_PAGES)
         zk__os_advise_huge(from, (size_t)(to - from), true);
 }
 
 static bool
 commit_to(struct zk_slab *s, char *to)
 {
-    size_t from = (size_t)(s->end - s->base), upto = (size_t)(to - s->base);
+    size_t from = (size_t)(s->end - zk_slab_base(s)),
+           upto = (size_t)(to - zk_slab_base(s));
 
     struct tables had = tables_for(from), has = tables_for(upto);
 
@@ -140,13 +142,17 @@ commit_to(struct zk_slab *s, char *to)
 static bool
 grow(struct zk_slab *s, char *need)
 {
-    size_t bytes = (size_t)(need - s->base);
-    size_t room = (size_t)(s->limit - s->base);
+    size_t bytes = (size_t)(need - zk_slab_base(s));
+    size_t room = (size_t)(s->limit - zk_slab_base(s));
     size_t step = zk_min_size(zk_round_up(bytes, COMMIT_CHUNK), room);
     size_t least = zk_min_size(zk_round_up(bytes, zk__os_page()), room);
+    bool small = s->huge == ZK_HUGE_AUTO && bytes <= SMALL_PAGES;
+    char *most =
+        small ? zk_slab_base(s) + zk_min_size(SMALL_PAGES, room) : s->limit;
 
-    return (!ZK_HAVE_ASAN && commit_to(s, s->limit)) ||
-           commit_to(s, s->base + step) || commit_to(s, s->base + least);
+    return (!ZK_HAVE_ASAN && commit_to(s, most)) ||
+           commit_to(s, zk_slab_base(s) + step) ||
+           commit_to(s, zk_slab_base(s) + least);
 }
 
 /* ---- allocating ------------------------------------------------------- */
@@ -256,7 +262,7 @@ zk__slab_alloc(struct zk_slab *s, size_t n, size_t align)
 {
     ZK_ASSERT(zk_is_pow2(align) && align >= ZK_GRANULE);
 
-    if (s->base == NULL || n > ZK_SLAB_BYTES_MAX)
+    if (zk_slab_base(s) == NULL || n > ZK_SLAB_BYTES_MAX)
         return NULL;
     if (n < ZK_SMALL_LIMIT && align == ZK_GRANULE)
         return alloc_small(s, n);
@@ -283,7 +289,8 @@ zk__slab_block(const struct zk_slab *s, const void *address)
     const char *p = address;
     uint64_t w;
 
-    if (p >= zk_slab_next(s) || (size_t)(p - s->base) % ZK_GRANULE != 0)
+    if (p < zk_slab_base(s) || p >= zk_slab_next(s) ||
+        (size_t)(p - zk_slab_base(s)) % ZK_GRANULE != 0)
         return none;
     w = zk_load_relaxed(zk_slab_word(s, p));
     if (zk_word_tag(w) == zk_slab_tag(s) && zk_word_kind(w) == ZK_KIND_WINDOW) {
@@ -357,25 +364,48 @@ zk__slab_resize(struct zk_slab *s, char *p, struct zk_block block, size_t n)
 void
 zk__slab_reset(struct zk_slab *s)
 {
-    ZK_ASSERT(s->base <= zk_slab_next(s) && zk_slab_next(s) <= s->end); /* S1 */
+    ZK_ASSERT(zk_slab_base(s) <= zk_slab_next(s) &&
+              zk_slab_next(s) <= s->end); /* S1 */
 
-    zk__poison(s->base, (size_t)(s->touched - s->base));
-    zk_slab_set_next(s, s->base);
-    s->dirty = s->base;
-    zk_store_relaxed(&s->peak, s->base);
-    zk_store_relaxed(&s->stage_peak, s->base);
+    zk__poison(zk_slab_base(s), (size_t)(s->touched - zk_slab_base(s)));
+    zk_slab_set_next(s, zk_slab_base(s));
+    s->dirty = zk_slab_base(s);
+    zk_store_relaxed(&s->peak, zk_slab_base(s));
+    zk_store_relaxed(&s->stage_peak, zk_slab_base(s));
     s->depth = 0;
     close_window(s);
     zk__reuse_clear(&s->free[0]);
     zk_store_relaxed(&s->inbox, 0u);
     zk_bump_relaxed(&s->tag, 1u);
     if (zk_slab_tag(s) > ZK_TAG_MAX) { /* once in 16 million phases */
-        size_t used = (size_t)(s->end - s->base) / ZK_PAGE;
+        size_t used = (size_t)(s->end - zk_slab_base(s)) / ZK_PAGE;
 
         for (size_t i = 0; i < used; i++)
             zk_store_relaxed(&s->pages[i], (uint64_t)0);
         zk_store_relaxed(&s->tag, 1u);
     }
+}
+
+bool
+zk__slab_move(struct zk_slab *s, char *to)
+{
+    char *from = zk_slab_base(s);
+    size_t committed = (size_t)(s->end - from);
+
+    ZK_ASSERT(zk_slab_next(s) == from && s->depth == 0);
+    if (committed != 0 && !zk__os_move(from, to, committed))
+        return false;
+    s->end = to + committed;
+    s->limit = to + (s->limit - from);
+    s->touched = to + (s->touched - from);
+    s->dirty = to;
+    zk_store_relaxed(&s->peak, to);
+    zk_store_relaxed(&s->stage_peak, to);
+    s->window.base = to;
+    zk_store_relaxed(&s->base, to);
+    zk_slab_set_next(s, to);
+    close_window(s);
+    return true;
 }
 
 void
@@ -421,7 +451,8 @@ zk__slab_rewind(struct zk_slab *s)
 void
 zk__slab_ended(struct zk_slab *s)
 {
-    zk_bump_relaxed(&s->bytes_ended, (uint64_t)(zk_slab_next(s) - s->base));
+    zk_bump_relaxed(&s->bytes_ended,
+                    (uint64_t)(zk_slab_next(s) - zk_slab_base(s)));
 }
 
 /* The higher of a noted peak and where the fill stands now, from the base on. */
@@ -430,7 +461,7 @@ fill(const struct zk_slab *s, const char *peak)
 {
     const char *next = zk_slab_next(s);
 
-    return (size_t)((next > peak ? next : peak) - s->base);
+    return (size_t)((next > peak ? next : peak) - zk_slab_base(s));
 }
 
 size_t

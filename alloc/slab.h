@@ -85,15 +85,15 @@ struct zk_slab_mark {
 };
 
 struct zk_slab {
-    struct zk_window window; /* first: zk__window points here */
-    size_t min_bytes;        /* routing threshold of the lane */
-    char *base;
-    _Atomic(char *) next; /* the owner writes; lookups of others read */
-    char *end;            /* what is committed */
-    char *limit;          /* what is reserved, less the guard */
-    char *touched;        /* S2 */
-    char *dirty;          /* S3 */
-    _Atomic(char *) peak; /* highest next since the reset; as next */
+    struct zk_window window;    /* first: zk__window points here */
+    size_t min_bytes;           /* routing threshold of the lane */
+    _Atomic(char *) base;       /* the owner writes; lookups of others read */
+    _Atomic(char *) next;       /* the same */
+    char *end;                  /* what is committed */
+    char *limit;                /* what is reserved, less the guard */
+    char *touched;              /* S2 */
+    char *dirty;                /* S3 */
+    _Atomic(char *) peak;       /* highest next since the reset; as next */
     _Atomic(char *) stage_peak; /* the same since the innermost begin */
     zk_page_word *pages;
     struct zk_extent *extents;
@@ -112,6 +112,7 @@ struct zk_slab {
     ZK_ALIGNED_LINE _Atomic uint64_t overflow_count;
     _Atomic uint64_t overflow_bytes;
     _Atomic uint64_t bad_frees;
+    _Atomic uint64_t stale_calls;
     _Atomic uint64_t bytes_ended;
     _Atomic uint64_t committed;
 };
@@ -167,7 +168,7 @@ void *zk__slab_alloc(struct zk_slab *s, size_t n, size_t align);
 /* The same with all bytes zero; writes only what is not known to be. */
 void *zk__slab_alloc_zeroed(struct zk_slab *s, size_t n);
 
-/* What stands at p. pre: p lies in s. */
+/* What stands at p; nothing where p does not lie in s. */
 struct zk_block zk__slab_block(const struct zk_slab *s, const void *p);
 
 /* Gives a block back to its slab. False when p is no live block. */
@@ -196,6 +197,15 @@ bool zk__slab_resize(struct zk_slab *s, char *p, struct zk_block block,
  * cost  a few stores; O(used) where poison.h is active
  */
 void zk__slab_reset(struct zk_slab *s);
+
+/*
+ * Has the slab stand at another reserved range of the same size. Its tables and
+ * its pages, which are moved, stay what they are; the range it leaves is
+ * inaccessible. False when the kernel refuses: nothing changed.
+ *
+ * pre  it was just reset
+ */
+bool zk__slab_move(struct zk_slab *s, char *to);
 
 /* Begins a stage: records where it can be rewound to. pre: quiet. */
 void zk__slab_mark(struct zk_slab *s);

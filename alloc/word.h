@@ -66,6 +66,12 @@ zk_word_start(uint64_t w)
 
 /* What lookups by other threads may read while the owner writes. */
 static inline char *
+zk_slab_base(const struct zk_slab *s)
+{
+    return zk_load_relaxed(&s->base);
+}
+
+static inline char *
 zk_slab_next(const struct zk_slab *s)
 {
     return zk_load_relaxed(&s->next);
@@ -86,13 +92,13 @@ zk_slab_tag(const struct zk_slab *s)
 static inline size_t
 zk_slab_page(const struct zk_slab *s, const char *p)
 {
-    return (size_t)(p - s->base) / ZK_PAGE;
+    return (size_t)(p - zk_slab_base(s)) / ZK_PAGE;
 }
 
 static inline size_t
 zk_slab_granule(const struct zk_slab *s, const char *p)
 {
-    return (size_t)(p - s->base) / ZK_GRANULE;
+    return (size_t)(p - zk_slab_base(s)) / ZK_GRANULE;
 }
 
 static inline zk_page_word *

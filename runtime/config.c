@@ -262,6 +262,19 @@ set_huge(struct zk_config *c, const char *text)
     return true;
 }
 
+static bool
+set_trap(struct zk_config *c, const char *text)
+{
+    static const char *const words[] = {"on", "auto", "off", NULL};
+    static const enum zk_trap traps[] = {ZK_TRAP_ON, ZK_TRAP_AUTO, ZK_TRAP_OFF};
+    int word;
+
+    if (!parse_word(text, words, &word))
+        return false;
+    c->trap = traps[word];
+    return true;
+}
+
 /* ---- what is used instead of a malformed value ------------------------- */
 
 struct text {
@@ -336,6 +349,14 @@ show_huge(const struct zk_config *c)
 }
 
 static struct text
+show_trap(const struct zk_config *c)
+{
+    return text_word(c->trap == ZK_TRAP_OFF    ? "off"
+                     : c->trap == ZK_TRAP_AUTO ? "auto"
+                                               : "on");
+}
+
+static struct text
 show_stack(const struct zk_config *c)
 {
     return c->stack_bytes != 0 ? text_bytes(c->stack_bytes)
@@ -372,6 +393,7 @@ static const struct variable {
     {"ZK_ALLOC_MIN_BYTES", set_min_bytes, show_min_bytes,
      "bytes; K, M, G or T may follow"},
     {"ZK_ALLOC_HUGEPAGES", set_huge, show_huge, "auto, always or never"},
+    {"ZK_ALLOC_TRAP", set_trap, show_trap, "on, auto or off"},
     {"ZK_STACKSIZE", set_stack, show_stack,
      "bytes, at least 64K; K, M or G may follow"},
     {"ZK_WAIT", set_wait, show_wait,
@@ -444,6 +466,7 @@ read_options(struct zk_config *config, const zk_options_t *options)
     if (options->size != sizeof *options || options->workers > ZK_MAX_WORKERS ||
         options->spare_slots > ZK_MAX_SPARE || options->spin_us > SPIN_US_MAX ||
         options->bind > ZK_BIND_NONE || options->hugepages > ZK_HUGE_NEVER ||
+        options->trap > ZK_TRAP_OFF ||
         (options->slab_bytes != 0 && options->slab_bytes < ZK_SLAB_BYTES_MIN) ||
         (options->stack_bytes != 0 && options->stack_bytes < STACK_MIN))
         return ZK_EINVAL;
@@ -469,6 +492,8 @@ read_options(struct zk_config *config, const zk_options_t *options)
         config->bind = options->bind;
     if (options->hugepages != ZK_HUGE_DEFAULT)
         config->huge = options->hugepages;
+    if (options->trap != ZK_TRAP_DEFAULT)
+        config->trap = options->trap;
     return ZK_OK;
 }
 
@@ -485,6 +510,7 @@ zk__config_read(struct zk_config *config, const zk_options_t *options)
         .spin_us = DEFAULT_SPIN_US,
         .bind = ZK_BIND_CLOSE,
         .huge = ZK_HUGE_AUTO,
+        .trap = ZK_TRAP_ON,
     };
     if (options != NULL)
         err = read_options(config, options);

@@ -23,6 +23,7 @@ struct zk_config {
     unsigned spin_us;
     enum zk_bind bind;
     enum zk_huge huge;
+    enum zk_trap trap;
     zk_notice_fn notice;
     void *notice_arg;
 };

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "alloc/os.h"
+#include "alloc/trap.h"
 #include "private/bits.h"
 #include "private/check.h"
 #include "runtime/futex.h"
@@ -62,7 +63,9 @@ become_serial(zk_runtime_t *lane)
         zk_store_relaxed(&lane->phases[i]->still, false);
         if (lane->phases[i] != zk__thread.last) { /* its opener is not here */
             zk_store_relaxed(&lane->phases[i]->open, false);
-            lane->phases[i]->held = false;
+            /* One whose slabs were just moving is used no more. */
+            lane->phases[i]->held =
+                zk_load_relaxed(&lane->phases[i]->arena->moving);
         }
     }
 
@@ -87,6 +90,7 @@ before_fork(void)
     pthread_mutex_lock(&registry.lock);
     zk__topology_lock();
     zk__notice_lock();
+    zk__trap_lock();
     zk__arena_lock_table();
 }
 
@@ -94,6 +98,7 @@ static void
 after_fork_in_parent(void)
 {
     zk__arena_unlock_table();
+    zk__trap_unlock();
     zk__notice_unlock();
     zk__topology_unlock();
     pthread_mutex_unlock(&registry.lock);
@@ -177,19 +182,15 @@ destroy(zk_runtime_t *lane)
 static void
 reserve_first_arena(zk_runtime_t *lane)
 {
-    size_t got = lane->config.slab_bytes;
-    struct zk_arena *arena = zk__arena_create(
-        lane->nslots, &got, lane->config.min_bytes, lane->config.huge);
-    struct zk_phase *phase = zk__phase_new(lane, arena);
+    struct zk_phase *phase = zk__phase_with_arena(lane);
+    size_t got;
 
-    if (arena == NULL || phase == NULL) {
-        zk__arena_destroy(arena);
-        if (phase != NULL)
-            zk__phase_delete(phase);
+    if (phase == NULL) {
         zk__notice(&lane->config, "no address space for an arena: phases "
                                   "cannot begin");
         return;
     }
+    got = phase->arena->slab_bytes;
     lane->slab_bytes_got = got;
     zk__phase_add(lane, phase);
     if (got < lane->config.slab_bytes)
@@ -271,8 +272,8 @@ zk_runtime_open(zk_runtime_t **out, const zk_options_t *options)
     }
     zk_store_relaxed(&lane->outside->open, true);
     init_slots(lane);
-    reserve_first_arena(lane);
     enter_registry(lane);
+    reserve_first_arena(lane); /* its reports name the lane's serial */
     *out = lane;
     return ZK_OK;
 }

@@ -28,7 +28,6 @@
 #include "runtime/inbox.h"
 #include "runtime/job.h"
 
-#define ZK_PHASE_NAME 48
 #define ZK_MAX_PHASES 256 /* at once, per lane */
 
 /*
@@ -282,6 +281,9 @@ zk__phase_add(zk_runtime_t *lane, struct zk_phase *phase)
 
 /* A record over an arena, or over none; NULL without memory. */
 struct zk_phase *zk__phase_new(zk_runtime_t *lane, struct zk_arena *arena);
+
+/* The same with an arena of its own, made as the lane's options say. */
+struct zk_phase *zk__phase_with_arena(zk_runtime_t *lane);
 void zk__phase_delete(struct zk_phase *phase);
 
 #endif

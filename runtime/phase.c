@@ -52,24 +52,41 @@ zk__phase_delete(struct zk_phase *phase)
     zk__os_unmap(phase, phase->records);
 }
 
+static void
+say(const char *line, void *lane)
+{
+    zk__notice(&((const zk_runtime_t *)lane)->config, "%s", line);
+}
+
+struct zk_phase *
+zk__phase_with_arena(zk_runtime_t *lane)
+{
+    struct zk_arena *arena = zk__arena_create(&(struct zk_arena_want){
+        .nslots = lane->nslots,
+        .slab_bytes = lane->config.slab_bytes,
+        .min_bytes = lane->config.min_bytes,
+        .huge = lane->config.huge,
+        .trap = lane->config.trap,
+        .lane = lane->serial,
+        .report = say,
+        .report_arg = lane,
+    });
+    struct zk_phase *phase = arena != NULL ? zk__phase_new(lane, arena) : NULL;
+
+    if (phase == NULL)
+        zk__arena_destroy(arena);
+    return phase;
+}
+
 /* One more arena. pre: the lane's lock is held */
 static zk_err_t
 grow_pool(zk_runtime_t *lane, struct zk_phase **out)
 {
-    size_t bytes = lane->config.slab_bytes;
-    struct zk_arena *arena;
-
     if (zk_load_relaxed(&lane->nphases) == ZK_MAX_PHASES)
         return ZK_EAGAIN;
-    arena = zk__arena_create(lane->nslots, &bytes, lane->config.min_bytes,
-                             lane->config.huge);
-    if (arena == NULL)
+    *out = zk__phase_with_arena(lane);
+    if (*out == NULL)
         return ZK_ENOMEM;
-    *out = zk__phase_new(lane, arena);
-    if (*out == NULL) {
-        zk__arena_destroy(arena);
-        return ZK_ENOMEM;
-    }
     zk__phase_add(lane, *out);
     return ZK_OK;
 }
@@ -191,7 +208,7 @@ open_phase(struct zk_thread *me, const char *name)
     struct zk_slot *self = me->slot;
 
     zk__wait_phase(self, phase);
-    zk__arena_reset(phase->arena);
+    zk__arena_reset(phase->arena, name);
     zk_store_relaxed(&phase->epoch, phase->arena->epoch);
     phase->detached.epoch = phase->arena->epoch;
     zk_store_relaxed(&phase->detached.error, 0);

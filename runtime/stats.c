@@ -11,8 +11,12 @@
 zk_err_t
 zk_runtime_info(const zk_runtime_t *lane, zk_runtime_info_t *info)
 {
+    const struct zk_arena *arena;
+
     if (lane == NULL || info == NULL || info->size != sizeof *info)
         return ZK_EINVAL;
+    arena =
+        zk_load_acquire(&lane->nphases) != 0 ? lane->phases[0]->arena : NULL;
     *info = (zk_runtime_info_t){
         .size = sizeof *info,
         .workers = lane->nworkers,
@@ -27,14 +31,18 @@ zk_runtime_info(const zk_runtime_t *lane, zk_runtime_info_t *info)
         .bind = zk_load_relaxed(&lane->bind_refused) ? ZK_BIND_NONE
                                                      : lane->config.bind,
         .hugepages = lane->config.huge,
+        .trap = arena != NULL ? zk__arena_trap(arena) : ZK_TRAP_OFF,
+        .trap_phases = arena != NULL ? arena->nsites - 1 : 0,
         .workers_from = lane->config.workers_from,
     };
     return ZK_OK;
 }
 
 static void
-add_slabs(const struct zk_arena *a, zk_runtime_stats_t *stats)
+add_arena(const struct zk_arena *a, zk_runtime_stats_t *stats)
 {
+    stats->moves += zk_load_relaxed(&a->moves);
+    stats->moves_skipped += zk_load_relaxed(&a->moves_skipped);
     for (unsigned i = 0; i < a->nslots; i++) {
         const struct zk_slab *s = &a->slabs[i];
 
@@ -42,6 +50,7 @@ add_slabs(const struct zk_arena *a, zk_runtime_stats_t *stats)
         stats->arena_committed += zk_load_relaxed(&s->committed);
         stats->overflow_count += zk_load_relaxed(&s->overflow_count);
         stats->overflow_bytes += zk_load_relaxed(&s->overflow_bytes);
+        stats->stale_calls += zk_load_relaxed(&s->stale_calls);
         stats->bad_frees += zk_load_relaxed(&s->bad_frees);
     }
 }
@@ -69,7 +78,7 @@ zk_runtime_stats(const zk_runtime_t *lane, zk_runtime_stats_t *stats)
     add_counts(lane->outside, stats);
     for (unsigned i = 0; i < zk_load_acquire(&lane->nphases); i++) {
         add_counts(lane->phases[i], stats);
-        add_slabs(lane->phases[i]->arena, stats);
+        add_arena(lane->phases[i]->arena, stats);
     }
     return ZK_OK;
 }

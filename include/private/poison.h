@@ -1,7 +1,7 @@
 /*
  * poison.h - tells AddressSanitizer which arena bytes are alive.
  *
- * Owns:   the marks; nothing where the sanitizer is not built in.
+ * Owns:   the marks, and which sanitizer is built in; nothing where none is.
  * Never:  changes the bytes.
  */
 #ifndef ZK_PRIVATE_POISON_H
@@ -18,6 +18,17 @@
 #endif
 #ifndef ZK_HAVE_ASAN
 #    define ZK_HAVE_ASAN 0
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+#    define ZK_HAVE_TSAN 1
+#elif defined(__has_feature)
+#    if __has_feature(thread_sanitizer)
+#        define ZK_HAVE_TSAN 1
+#    endif
+#endif
+#ifndef ZK_HAVE_TSAN
+#    define ZK_HAVE_TSAN 0
 #endif
 
 #if ZK_HAVE_ASAN

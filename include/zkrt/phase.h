@@ -30,12 +30,13 @@ ZK_BEGIN_DECLS
  *
  * An outermost begin first waits until nothing of the arena's last phase runs,
  * resets every slab, and then opens. All pointers of the opener's previous
- * phase are dead from here on. The name is copied, at most 47 bytes of it, and
+ * phase are dead from here on, and trap (zk_trap in runtime.h). The name is copied, at most 47 bytes of it, and
  * may be NULL.
  *
  * Thread: any that may enter the lane, not inside a task.
- * Cost:   O(slots), no system call once the thread has entered and the arena
- *         exists.
+ * Cost:   O(slots). Two system calls for each slab that the last phase used, to
+ *         have its old addresses trap; none with ZK_TRAP_OFF. No other once the
+ *         thread has entered and the arena exists.
  * Errors: ZK_EPERM   inside a task: its siblings run; nothing changed
  *         ZK_EAGAIN  no slot or no arena is free; nothing changed
  *         ZK_ENOMEM  no address space for an arena; nothing changed

@@ -36,6 +36,19 @@ enum zk_huge {
 };
 
 /*
+ * What becomes of pointers into earlier phases. Where they trap, the slabs of an
+ * arena stand at fresh addresses in each phase, and a read or write through an
+ * old pointer ends in SIGSEGV with a report on stderr; zk_free() and the like
+ * tell the notice hook and do nothing.
+ */
+enum zk_trap {
+    ZK_TRAP_DEFAULT = 0, /* on */
+    ZK_TRAP_ON,
+    ZK_TRAP_AUTO, /* where moving takes less than 0.1 % of the last phase */
+    ZK_TRAP_OFF
+};
+
+/*
  * What the library has to say without being asked: a malformed variable, a
  * refused binding. `message` is one line without a newline, valid during the
  * call only. Any thread that calls the library; do not call back into it.
@@ -58,6 +71,7 @@ typedef struct zk_options {
     unsigned spin_us;     /* how long an idle worker spins before it sleeps */
     enum zk_bind bind;
     enum zk_huge hugepages;
+    enum zk_trap trap;
     zk_notice_fn notice; /* default: one line on stderr, each line once */
     void *notice_arg;
 } zk_options_t;
@@ -66,7 +80,7 @@ typedef struct zk_options {
 #    define ZK_OPTIONS_INIT                                             \
         {                                                               \
             sizeof(zk_options_t), 0, 0, 0, 0, 0, 0, 0, ZK_BIND_DEFAULT, \
-                ZK_HUGE_DEFAULT, nullptr, nullptr                       \
+                ZK_HUGE_DEFAULT, ZK_TRAP_DEFAULT, nullptr, nullptr      \
         }
 #else
 /* ZK_OPTIONS(.workers = 4) is an options struct with these fields set. */
@@ -95,6 +109,8 @@ typedef struct {
     unsigned spin_us;
     enum zk_bind bind; /* NONE also where binding was refused */
     enum zk_huge hugepages;
+    enum zk_trap trap;        /* OFF also where the system does not allow it */
+    unsigned trap_phases;     /* a pointer traps for so many phases */
     const char *workers_from; /* why N: "options", "ZK_NUM_WORKERS", ... */
 } zk_runtime_info_t;
 
@@ -185,7 +201,10 @@ typedef struct {
     uint64_t arena_bytes;    /* allocated by phases and stages that ended */
     uint64_t overflow_count; /* meant for an arena, served by the heap */
     uint64_t overflow_bytes;
-    uint64_t bad_frees; /* addresses in an arena that were no live block */
+    uint64_t bad_frees;     /* addresses in an arena that were no live block */
+    uint64_t stale_calls;   /* pointers into an earlier phase passed to calls */
+    uint64_t moves;         /* slabs moved to fresh addresses */
+    uint64_t moves_skipped; /* under ZK_TRAP_AUTO: it would have taken long */
     uint64_t arena_committed; /* bytes of slabs made accessible so far */
 } zk_runtime_stats_t;
 

@@ -4,6 +4,7 @@
 
 #include "alloc/arena.h"
 #include "alloc/os.h"
+#include "tests/alloc/arenas.h"
 #include "tests/support.h"
 
 static struct zk_arena *
@@ -11,7 +12,7 @@ small_arena(unsigned nslots, size_t slab_bytes)
 {
     size_t bytes = slab_bytes;
 
-    return zk__arena_create(nslots, &bytes, 0, ZK_HUGE_AUTO);
+    return test_arena(nslots, &bytes, ZK_HUGE_AUTO, ZK_TRAP_ON);
 }
 
 static void
@@ -90,12 +91,12 @@ test_destroyed_arena_is_foreign_and_the_others_stay(void **state)
     for (int i = 0; i < N; i++) {
         a[i] = small_arena(2, MIB);
         assert_non_null(a[i]);
-        base[i] = a[i]->base;
+        base[i] = a[i]->slabs[1].base;
     }
     for (int i = 0; i < N; i += 2)
         zk__arena_destroy(a[i]);
     for (int i = 0; i < N; i++) {
-        struct zk_place place = zk__arena_find(base[i] + MIB + 5);
+        struct zk_place place = zk__arena_find(base[i] + 5);
 
         if (i % 2 == 0)
             assert_null(place.slab);
@@ -122,7 +123,7 @@ test_table_that_is_full_refuses_and_goes_on_after_a_destroy(void **state)
         a[i] = small_arena(1, MIB);
         assert_non_null(a[i]);
     }
-    assert_null(zk__arena_create(1, &bytes, 0, ZK_HUGE_AUTO));
+    assert_null(test_arena(1, &bytes, ZK_HUGE_AUTO, ZK_TRAP_ON));
     zk__arena_destroy(a[1000]);
     a[1000] = small_arena(1, MIB);
     assert_non_null(a[1000]);
@@ -144,7 +145,7 @@ test_slab_size_halves_until_the_system_grants_it(void **state)
         for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
             size_t bytes = wishes[i];
             struct zk_arena *a =
-                zk__arena_create(nslots, &bytes, 0, ZK_HUGE_AUTO);
+                test_arena(nslots, &bytes, ZK_HUGE_AUTO, ZK_TRAP_ON);
 
             assert_non_null(a);
             assert_true(bytes >= ZK_SLAB_BYTES_MIN);
@@ -159,7 +160,7 @@ static void
 test_smallest_slab_is_one_mebibyte(void **state)
 {
     size_t bytes = 1;
-    struct zk_arena *a = zk__arena_create(4, &bytes, 0, ZK_HUGE_ALWAYS);
+    struct zk_arena *a = test_arena(4, &bytes, ZK_HUGE_ALWAYS, ZK_TRAP_ON);
 
     (void)state;
     assert_non_null(a);
@@ -184,7 +185,7 @@ create_under_limit(void *arg)
     (void)arg;
     CHILD_CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
     left = zk__os_address_space_left();
-    a = zk__arena_create(18, &bytes, 0, ZK_HUGE_AUTO);
+    a = test_arena(18, &bytes, ZK_HUGE_AUTO, ZK_TRAP_ON);
     CHILD_CHECK(a != NULL);
     CHILD_CHECK(bytes >= ZK_SLAB_BYTES_MIN && bytes < 8 * GIB);
     CHILD_CHECK(a->reserved <= left / 2);
@@ -194,7 +195,7 @@ create_under_limit(void *arg)
     limit.rlim_cur = 4 * MIB;
     CHILD_CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
     bytes = 8 * GIB;
-    CHILD_CHECK(zk__arena_create(18, &bytes, 0, ZK_HUGE_AUTO) == NULL);
+    CHILD_CHECK(test_arena(18, &bytes, ZK_HUGE_AUTO, ZK_TRAP_ON) == NULL);
     CHILD_CHECK(bytes == 0);
     return 0;
 }
@@ -218,7 +219,7 @@ test_reset_counts_the_epoch_of_this_arena_only(void **state)
 
     (void)state;
     test_fill(q, 5000, 1);
-    zk__arena_reset(a);
+    zk__arena_reset(a, "test");
     assert_int_equal(a->epoch, 1);
     assert_int_equal(b->epoch, 0);
     assert_int_equal(zk__slab_block(&a->slabs[2], p).bytes, 0);
@@ -236,7 +237,7 @@ test_stage_covers_slots_that_it_uses_first(void **state)
     char *outer, *inner;
 
     (void)state;
-    zk__arena_reset(a);
+    zk__arena_reset(a, "test");
     outer = zk__slab_alloc(zk__arena_slab(a, 0), 5000, 64);
     zk__arena_mark(a);
     inner = zk__slab_alloc(zk__arena_slab(a, 3), 5000, 64);
@@ -246,7 +247,7 @@ test_stage_covers_slots_that_it_uses_first(void **state)
     assert_int_equal(zk__slab_block(&a->slabs[3], inner).bytes, 0);
     assert_int_equal(zk__arena_use(a).bytes, 5056);
     assert_int_equal(zk__arena_use(a).peak_bytes, 2 * 5056);
-    zk__arena_reset(a);
+    zk__arena_reset(a, "test");
     assert_int_equal(zk__arena_use(a).peak_bytes, 0);
     zk__arena_destroy(a);
 }

@@ -7,6 +7,7 @@
 #include "alloc/arena.h"
 #include "alloc/slab.h"
 #include "private/poison.h"
+#include "tests/alloc/arenas.h"
 #include "tests/support.h"
 
 struct fixture {
@@ -22,10 +23,10 @@ setup(void **state)
 
     if (f == NULL)
         return -1;
-    f->arena = zk__arena_create(2, &bytes, 0, ZK_HUGE_NEVER);
+    f->arena = test_arena(2, &bytes, ZK_HUGE_NEVER, ZK_TRAP_ON);
     if (f->arena == NULL)
         return -1;
-    zk__arena_reset(f->arena);
+    zk__arena_reset(f->arena, "test");
     f->slab = zk__arena_slab(f->arena, 0);
     *state = f;
     return 0;

@@ -127,6 +127,7 @@ work_clean_environment(void)
                                         "ZK_ALLOC_SLAB_BYTES",
                                         "ZK_ALLOC_MIN_BYTES",
                                         "ZK_ALLOC_HUGEPAGES",
+                                        "ZK_ALLOC_TRAP",
                                         "ZK_STACKSIZE",
                                         "ZK_WAIT",
                                         "ZK_SEED",

@@ -26,6 +26,7 @@ static const char *const variables[] = {"ZK_NUM_WORKERS",
                                         "ZK_ALLOC_SLAB_BYTES",
                                         "ZK_ALLOC_MIN_BYTES",
                                         "ZK_ALLOC_HUGEPAGES",
+                                        "ZK_ALLOC_TRAP",
                                         "ZK_STACKSIZE",
                                         "ZK_WAIT",
                                         "ZK_SEED",
@@ -102,6 +103,8 @@ test_well_formed_variables_are_taken(void **state)
     assert_int_equal(with("ZK_ALLOC_MIN_BYTES", "64k").min_bytes, 64 * KIB);
     assert_int_equal(with("ZK_ALLOC_HUGEPAGES", "never").huge, ZK_HUGE_NEVER);
     assert_int_equal(with("ZK_ALLOC_HUGEPAGES", "Always").huge, ZK_HUGE_ALWAYS);
+    assert_int_equal(with("ZK_ALLOC_TRAP", "off").trap, ZK_TRAP_OFF);
+    assert_int_equal(with("ZK_ALLOC_TRAP", "auto").trap, ZK_TRAP_AUTO);
     assert_int_equal(with("ZK_STACKSIZE", "256K").stack_bytes, 256 * KIB);
     assert_int_equal(with("ZK_WAIT", "passive").spin_us, 0);
     assert_int_equal(with("ZK_WAIT", "ACTIVE").spin_us, 1000000);
@@ -150,6 +153,7 @@ test_a_malformed_variable_is_named_once_and_changes_nothing(void **state)
         {"ZK_ALLOC_MIN_BYTES", "16777215T"},
         {"ZK_ALLOC_HUGEPAGES", "yes"},
         {"ZK_ALLOC_HUGEPAGES", "1"},
+        {"ZK_ALLOC_TRAP", "yes"},
         {"ZK_STACKSIZE", "1K"},
         {"ZK_STACKSIZE", "huge"},
         {"ZK_STACKSIZE", "16777215T"},

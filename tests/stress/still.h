@@ -45,6 +45,16 @@ still_now(void)
                           still_descriptors()};
 }
 
+/* What the kernel may list more once slabs have stood at all of their sites: two
+ * for each that a used slab has left. */
+static inline unsigned
+still_sites(zk_runtime_t *lane)
+{
+    zk_runtime_info_t info = test_info(lane);
+
+    return 2 * info.trap_phases * info.slots * info.arenas;
+}
+
 static inline void
 still_assert_but(const struct still *before, unsigned more_mappings)
 {
