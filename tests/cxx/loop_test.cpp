@@ -6,7 +6,7 @@
 
 #include <atomic>
 #include <functional>
-#include <numeric>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -79,11 +79,8 @@ run_all_kinds()
 
     ok = ok && zk::parallel_for(0, n, 1, erased) == ZK_OK && counted == 4 * n;
 
-    std::size_t calls = 0;
-    auto keeps_state = [calls, last = std::size_t{0}](std::size_t,
-                                                      std::size_t e) mutable {
-        calls++;
-        last = e;
+    auto keeps_state = [calls = 0](std::size_t, std::size_t) mutable {
+        return ++calls == 1 ? 0 : 1;
     };
 
     ok = ok && zk::parallel_for(0, 10, 100, keeps_state) == ZK_OK;
@@ -205,7 +202,8 @@ throw_through_a_phase()
 
         try {
             zk::phase phase("proof");
-            auto *v = static_cast<std::uint64_t *>(zk_malloc(n * sizeof(i)));
+            auto *v = static_cast<std::uint64_t *>(
+                zk_malloc(n * sizeof(std::uint64_t)));
 
             if (!zk_in_arena(v))
                 return false;
