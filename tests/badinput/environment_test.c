@@ -62,6 +62,7 @@ test_every_malformed_variable_is_named_once_with_what_is_used(void **state)
         {"ZK_ALLOC_MIN_BYTES", "all", "4K is used"},
         {"ZK_ALLOC_HUGEPAGES", "2M", "auto is used"},
         {"ZK_ALLOC_TRAP", "1", "on is used"},
+        {"ZK_ALLOC_TRAP", "maybe", "auto is used"},
         {"ZK_STACKSIZE", "1", "the system's default is used"},
         {"ZK_WAIT", "forever", "30 is used"},
         {"ZK_SEED", "0x1", "0 is used"},
@@ -87,6 +88,7 @@ work_with_all(void *arg)
     setenv("ZK_ALLOC_SLAB_BYTES", "16M", 1);
     setenv("ZK_ALLOC_MIN_BYTES", "-", 1);
     setenv("ZK_ALLOC_HUGEPAGES", "perhaps", 1);
+    setenv("ZK_ALLOC_TRAP", "2", 1);
     setenv("ZK_STACKSIZE", "small", 1);
     setenv("ZK_WAIT", "", 1);
     setenv("ZK_SEED", " 1", 1);
@@ -103,7 +105,7 @@ test_all_variables_at_once_may_be_malformed(void **state)
 
     (void)state;
     assert_int_equal(child.code, 0);
-    assert_int_equal(work_lines(child.err), 9);
+    assert_int_equal(work_lines(child.err), 10);
     assert_non_null(strstr(child.err, "unknown variable ZK_NUM_WORKER is"));
 }
 
