@@ -1,0 +1,156 @@
+"""
+The driver of tools/bench: builds, runs the groups, prints and writes.
+
+Only ratios within one run are claimed. Standard library only.
+"""
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import time
+
+import groups
+import machine
+import report
+import run
+import trace
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+
+
+def arguments():
+    parser = argparse.ArgumentParser(
+        prog="tools/bench", description="zkrt beside its peers, as ratios")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true",
+                      help="fewer and shorter rounds, under five minutes")
+    size.add_argument("--smoke", action="store_true",
+                      help="only that everything runs and is right")
+    parser.add_argument("--seed", type=int, help="of the order of runs")
+    parser.add_argument("--build", metavar="DIR",
+                        help="measure what is built there, build nothing")
+    parser.add_argument("--out", metavar="DIR",
+                        default=os.path.join(ROOT, "build", "bench"),
+                        help="where JSON and tables go (build/bench)")
+    parser.add_argument("groups", metavar="GROUP", nargs="*",
+                        help=" ".join(groups.GROUPS))
+    chosen = parser.parse_args()
+    for name in chosen.groups:
+        if name not in groups.GROUPS:
+            parser.error(f"no such group: {name} "
+                         f"({', '.join(groups.GROUPS)})")
+    return chosen
+
+
+def build():
+    directory = os.path.join(ROOT, "build", "release")
+    os.makedirs(directory, exist_ok=True)
+    log_name = os.path.join(directory, "bench.log")
+    print("bench: building", flush=True)
+    with open(log_name, "w", encoding="utf-8") as log:
+        for command in (["cmake", "--preset", "release"],
+                        ["cmake", "--build", "--preset", "release",
+                         "--target", "zk_bench"]):
+            if subprocess.run(command, cwd=ROOT, stdout=log,
+                              stderr=subprocess.STDOUT,
+                              check=False).returncode != 0:
+                log.flush()
+                with open(log_name, encoding="utf-8") as text:
+                    sys.stderr.write("".join(text.readlines()[-40:]))
+                sys.exit(f"bench: the build failed, see {log_name}")
+    return directory
+
+
+def progress(group):
+    """A line that overwrites itself, where there is a terminal."""
+    if not sys.stderr.isatty():
+        return lambda text: None
+
+    def say(text):
+        sys.stderr.write(f"\r\033[K{group}: {text}")
+        sys.stderr.flush()
+    return say
+
+
+def pairs(group):
+    """The ratios that have to settle before a group may end early."""
+    found = []
+    for row in group.rows:
+        found += [(row.ours, t.reference) for t in row.targets if t.reference]
+    return found
+
+
+def measure(name, size, directory, results, order, facts):
+    group = groups.GROUPS[name](size)
+    say = progress(name)
+    start = time.monotonic()
+    programs = os.path.join(directory, "bench")
+    samples = run.run(group.jobs, group.derived, pairs(group), group.plan,
+                      programs, order, say)
+    for key, job in group.traced:
+        say(f"system calls of {job.contender}")
+        calls = trace.count(job, programs)
+        if calls is not None:
+            samples.put(0, key, calls)
+    say("done")
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\033[K")
+    judged = [report.judge(row, samples) for row in group.rows]
+    text = report.publish(results, name, group.words, judged, samples, facts)
+    print(text)
+    print(f"({time.monotonic() - start:.0f} s)\n", flush=True)
+    return judged, samples
+
+
+def summary(judged):
+    """Every target in one list, the worst first."""
+    said = [(t, row) for row in judged for t in row["targets"]]
+    met = sum(t["met"] is True for t, _ in said)
+    missed = [(t, row) for t, row in said if t["met"] is False]
+    unknown = sum(t["met"] is None for t, _ in said)
+    print(f"{met} targets met, {len(missed)} missed, {unknown} not measured")
+    for target, row in sorted(missed, key=lambda m: -m[0]["of_target"]):
+        print(f"  {target['of_target']:6.2f}x the target: {row['title']} "
+              f"({report.number(row['median'])} {row['unit']}; "
+              f"target {target['text']})")
+
+
+def main():
+    chosen = arguments()
+    size = groups.Size("quick" if chosen.quick else
+                       "smoke" if chosen.smoke else "full")
+    seed = chosen.seed
+    if seed is None:
+        seed = random.SystemRandom().randrange(1 << 32)
+    directory = os.path.abspath(chosen.build) if chosen.build else build()
+    facts = machine.describe(directory)
+    facts["seed"] = seed
+    facts["size"] = size.name
+
+    print(f"bench: {facts['machine']}, {facts['cores']} cores, "
+          f"{facts['memory_mib']} MiB, Linux {facts['kernel']}, "
+          f"huge pages {facts['huge_pages']}")
+    print(f"bench: {facts['compiler']}, {facts['flags']}, commit "
+          f"{facts['commit'][:12]}{' modified' if facts['modified'] else ''}")
+    print(f"bench: seed {seed}, load {facts['load']}\n", flush=True)
+
+    order = random.Random(seed)
+    judged, failed = [], False
+    for name in chosen.groups or groups.GROUPS:
+        rows, samples = measure(name, size, directory, chosen.out, order,
+                                facts)
+        judged += rows
+        failed = failed or any("status" in f for f in samples.failures)
+    summary(judged)
+    print(f"bench: JSON and tables are in {os.path.relpath(chosen.out)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

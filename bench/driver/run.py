@@ -1,0 +1,228 @@
+"""
+Runs the measured programs: all contenders of a group in each round, in an
+order drawn anew, until the ratios are known well enough.
+"""
+
+import os
+import random
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+
+import stats
+
+# What would change a contender behind our back.
+FOREIGN = re.compile(r"^(ZK_|OMP_|GOMP_|KMP_|LIBOMP_|TBB_|MALLOC_|MIMALLOC_"
+                     r"|TCMALLOC_|GLIBC_TUNABLES$|LD_PRELOAD$)")
+
+# A sample during which others used more than this share of all cores is
+# repeated, as often as RETRIES says, and the least disturbed one counts.
+DISTURBED = 0.05
+RETRIES = 3
+
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Job:
+    """One run of one program. It prints lines "metric value"."""
+    contender: str
+    argv: list
+    env: dict = field(default_factory=dict)
+    preload: str = ""
+    input_bytes: int = 0  # of a file "input" in its directory
+    read: object = None  # makes {metric: value} of what it prints
+
+
+@dataclass
+class Plan:
+    """How often a group runs."""
+    rounds_min: int
+    rounds_max: int
+    seconds: int  # no further round begins after so long
+    retries: int = RETRIES
+
+
+class Failed(Exception):
+    pass
+
+
+def environment(job, library):
+    env = {k: v for k, v in os.environ.items() if not FOREIGN.match(k)}
+    env.update(job.env)
+    if job.preload:
+        env["LD_PRELOAD"] = library
+    return env
+
+
+def find_library(name):
+    """The path of a shared library, or None."""
+    ldconfig = shutil.which("ldconfig") or "/sbin/ldconfig"
+    out = subprocess.run([ldconfig, "-p"], stdout=subprocess.PIPE, text=True,
+                         check=False).stdout
+    for line in out.splitlines():
+        if line.strip().startswith(name + " "):
+            return line.split("=>")[1].strip()
+    return None
+
+
+def busy_seconds():
+    """CPU time of everybody, this machine's host included."""
+    with open("/proc/stat", encoding="ascii") as f:
+        v = [int(x) for x in f.readline().split()[1:9]]
+    user, nice, system, _idle, _iowait, irq, softirq, steal = v
+    return (user + nice + system + irq + softirq + steal) / TICK
+
+
+def parse(text):
+    """{"contender/metric" or "metric": value}"""
+    found = {}
+    for line in text.splitlines():
+        name, value = line.rsplit(None, 1)
+        found[name] = float(value)
+    return found
+
+
+def once(job, directory):
+    """Runs the program and says what it printed and how much others ran."""
+    program = os.path.join(directory, job.argv[0])
+    library = find_library(job.preload) if job.preload else None
+    busy, start = busy_seconds(), time.monotonic()
+    with tempfile.TemporaryFile("w+") as out, \
+            tempfile.TemporaryFile("w+") as err, \
+            tempfile.TemporaryDirectory(prefix="zkrt-bench-") as here:
+        if job.input_bytes:
+            with open(os.path.join(here, "input"), "wb") as f:
+                f.write(random.Random(1).randbytes(job.input_bytes))
+        child = subprocess.Popen([program] + job.argv[1:], stdout=out,
+                                 stderr=err, stdin=subprocess.DEVNULL,
+                                 cwd=here, env=environment(job, library))
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        elapsed = time.monotonic() - start
+        others = busy_seconds() - busy - usage.ru_utime - usage.ru_stime
+        out.seek(0)
+        err.seek(0)
+        if child.returncode != 0:
+            raise Failed(f"{' '.join(job.argv)}: status {child.returncode}: "
+                         f"{err.read().strip()}")
+        return (job.read or parse)(out.read()), max(0.0, others / elapsed / os.cpu_count())
+
+
+def least_disturbed(job, directory, retries):
+    best = None
+    for attempt in range(retries + 1):
+        if attempt > 0:
+            time.sleep(1)
+        got = once(job, directory)
+        if best is None or got[1] < best[1]:
+            best = got
+        if best[1] <= DISTURBED:
+            break
+    return best
+
+
+def sanitized(directory):
+    """Whether the programs carry a sanitizer, which no preload goes with."""
+    cache = os.path.join(os.path.dirname(directory), "CMakeCache.txt")
+    try:
+        with open(cache, encoding="utf-8") as f:
+            return re.search(r"^ZK_SANITIZE:\w+=.", f.read(), re.M) is not None
+    except OSError:
+        return False
+
+
+def available(job, directory):
+    if job.preload and sanitized(directory):
+        return f"no {job.preload} beside a sanitizer"
+    if not os.path.exists(os.path.join(directory, job.argv[0])):
+        return f"{job.argv[0]} was not built"
+    if job.preload and find_library(job.preload) is None:
+        return f"no {job.preload}"
+    return None
+
+
+class Samples:
+    """key -> one value a round, where a key is "contender/metric"."""
+
+    def __init__(self):
+        self.values = {}
+        self.disturbed = 0
+        self.taken = 0
+        self.failures = []
+
+    def add(self, index, contender, metrics):
+        for metric, value in metrics.items():
+            if "/" in metric:
+                key = metric
+            elif "@" in metric:
+                metric, variant = metric.split("@")
+                key = f"{contender} {variant}/{metric}"
+            else:
+                key = f"{contender}/{metric}"
+            self.put(index, key, value)
+
+    def put(self, index, key, value):
+        row = self.values.setdefault(key, [])
+        row.extend([None] * (index + 1 - len(row)))
+        row[index] = value
+
+    def get(self, key):
+        return self.values.get(key, [])
+
+    def known(self, key):
+        return [v for v in self.get(key) if v is not None]
+
+
+def derive(samples, derived, index):
+    """Figures that are computed from others of the same round."""
+    for key, function, *inputs in derived:
+        values = [samples.get(i)[index] if index < len(samples.get(i))
+                  else None for i in inputs]
+        if all(v is not None for v in values):
+            samples.put(index, key, function(*values))
+
+
+def settled(samples, pairs, share):
+    return all(stats.narrow(stats.ratio(samples.get(a), samples.get(b)), share)
+               for a, b in pairs)
+
+
+def run(jobs, derived, pairs, plan, directory, draw, say):
+    """All rounds of a group. `pairs` are the ratios that must settle."""
+    samples = Samples()
+    start = time.monotonic()
+    runnable = []
+    for job in jobs:
+        reason = available(job, directory)
+        if reason is None:
+            runnable.append(job)
+        elif reason not in samples.failures:
+            samples.failures.append(reason)
+    for index in range(plan.rounds_max):
+        order = runnable[:]
+        draw.shuffle(order)
+        for at, job in enumerate(order):
+            say(f"round {index + 1}, {at + 1} of {len(order)}: "
+                f"{job.contender}")
+            try:
+                metrics, others = least_disturbed(job, directory,
+                                                  plan.retries)
+            except Failed as failure:
+                samples.failures.append(str(failure))
+                runnable.remove(job)
+                continue
+            samples.taken += 1
+            samples.disturbed += others > DISTURBED
+            samples.add(index, job.contender, metrics)
+        derive(samples, derived, index)
+        if index + 1 < plan.rounds_min:
+            continue
+        if time.monotonic() - start > plan.seconds:
+            break
+        if settled(samples, pairs, 0.03):
+            break
+    return samples
