@@ -67,7 +67,7 @@ bind(struct zk_job *job, zk_runtime_t *lane, struct zk_phase *phase,
     }
     job->lane = lane;
     job->phase = phase;
-    job->epoch = zk_load_relaxed(&phase->epoch);
+    job->phase_id = zk_load_relaxed(&phase->id);
     job->parent = NULL; /* a group may outlive the task that binds it */
     job->run = run_function;
     job->owner = self != NULL ? self->index : ZK_NO_SLOT;
@@ -80,7 +80,7 @@ bind(struct zk_job *job, zk_runtime_t *lane, struct zk_phase *phase,
 static bool
 is_current(const struct zk_job *job)
 {
-    return zk_load_relaxed(&job->phase->epoch) == job->epoch;
+    return zk_load_relaxed(&job->phase->id) == job->phase_id;
 }
 
 /* Counts a task from outside, but not while the slabs are marked or rewound. */
@@ -118,6 +118,8 @@ submit(struct zk_job *job, struct zk_task task)
     count_far(job);
     if (!zk_load_seq_cst(&phase->open) || !is_current(job))
         err = ZK_ESTALE;
+    else if (zk__cancelled(job->phase_id))
+        err = ZK_ECANCELED;
     else if (!zk__inbox_put(&lane->inbox, task))
         err = ZK_ENOMEM;
     if (err != ZK_OK) {
@@ -161,6 +163,8 @@ zk_spawn_on(zk_runtime_t *lane, zk_group_t *group, zk_task_fn fn, void *arg)
      * phase that had the same record. */
     if (!is_current(job))
         return ZK_ESTALE;
+    if (zk__cancelled(job->phase_id))
+        return ZK_ECANCELED;
 
     zk__lane_start(lane);
     zk__task_push(self, job, (uintptr_t)fn, (uintptr_t)arg);
@@ -188,6 +192,7 @@ zk_err_t
 zk_sync(zk_group_t *group)
 {
     struct zk_job *job;
+    bool cancelled = false;
     int code;
 
     if (group == NULL)
@@ -195,6 +200,7 @@ zk_sync(zk_group_t *group)
     job = job_of(group);
     if (zk_load_acquire(&job->state) != ZK_JOB_IDLE) {
         wait_for(job);
+        cancelled = zk__cancelled(job->phase_id);
         zk_store_relaxed(&job->own_pushed, (uint64_t)0);
         zk_store_relaxed(&job->own_done, (uint64_t)0);
         zk_store_relaxed(&job->far_pushed, (uint64_t)0);
@@ -203,7 +209,7 @@ zk_sync(zk_group_t *group)
     }
     code = zk_load_acquire(&job->error);
     zk_store_relaxed(&job->error, 0);
-    return code;
+    return code == 0 && cancelled ? ZK_ECANCELED : code;
 }
 
 int

@@ -27,6 +27,8 @@
 #include <zkrt/parallel.h>
 
 #include "private/atomic.h"
+#include "private/check.h"
+#include "runtime/cancel.h"
 
 #define ZK_NO_SLOT UINT32_MAX
 
@@ -44,9 +46,9 @@ struct zk_job {
     int (*run)(struct zk_job *job, uintptr_t x, uintptr_t y);
     uint32_t owner;
     uint32_t unused;
-    uint64_t epoch; /* of the phase */
-    uint64_t id;    /* no other job of the lane ever has it; 0: detached */
-    int64_t mark;   /* the owner's deque when it was bound */
+    uint64_t phase_id; /* which of the phases of this record */
+    uint64_t id;       /* no other job of the lane ever has it; 0: detached */
+    int64_t mark;      /* the owner's deque when it was bound */
     _Atomic uint64_t own_pushed, own_done;
     _Atomic uint64_t far_pushed, far_done;
 };
@@ -65,10 +67,12 @@ zk__job_fail(struct zk_job *job, int code)
     (void)zk_cas_acq_rel(&job->error, &none, code);
 }
 
-/* Whether the job or one that waits for it was told to stop. */
+/* Whether the job, one that waits for it, or their phase was told to stop. */
 static inline bool
 zk__job_stopped(const struct zk_job *job)
 {
+    if (ZK_UNLIKELY(zk__cancelled(job->phase_id)))
+        return true; /* parents are of the same phase */
     for (; job != NULL; job = job->parent)
         if (zk_load_relaxed(&job->error) != 0)
             return true;

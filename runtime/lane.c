@@ -63,6 +63,8 @@ become_serial(zk_runtime_t *lane)
         zk_store_relaxed(&lane->phases[i]->still, false);
         if (lane->phases[i] != zk__thread.last) { /* its opener is not here */
             zk_store_relaxed(&lane->phases[i]->open, false);
+            if (zk__cancel_is_open(lane->phases[i]->cell))
+                (void)zk__cancel_close(lane->phases[i]->cell);
             /* One whose slabs were just moving is used no more. */
             lane->phases[i]->held =
                 zk_load_relaxed(&lane->phases[i]->arena->moving);

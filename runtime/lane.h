@@ -50,6 +50,8 @@ struct zk_phase {
     _Atomic bool open;      /* the opener: others may add tasks */
     _Atomic bool still;     /* the opener: not in this moment, though */
     _Atomic uint64_t epoch; /* the opener, at begin */
+    _Atomic uint64_t id;    /* the same; 0: outside, or none yet */
+    unsigned cell;          /* its word, see cancel.h; 0: none */
     bool held;      /* under the lane's lock: some thread's last phase */
     unsigned depth; /* the opener, for the tasks: as zk_thread's */
     size_t records; /* bytes of this record */

@@ -117,6 +117,7 @@ run_loop(struct zk_slot *self, struct loop *loop, size_t end)
 
     job->lane = self->lane;
     job->phase = self->phase;
+    job->phase_id = zk_load_relaxed(&self->phase->id);
     job->parent = self->job;
     job->owner = self->index;
     job->id = zk__job_id(self->lane, self);
@@ -138,7 +139,8 @@ run_loop(struct zk_slot *self, struct loop *loop, size_t end)
         zk__job_fail(job, code);
     zk__wait_job(self, job);
     code = zk_load_acquire(&job->error);
-    return code == 0 && zk__job_stopped(job->parent) ? ZK_ECANCELED : code;
+    /* With no error of its own it can only be stopped from above. */
+    return code == 0 && zk__job_stopped(job) ? ZK_ECANCELED : code;
 }
 
 /* Where no slot is free: the caller alone, in pieces like any loop's. */

@@ -42,6 +42,7 @@ zk__phase_new(zk_runtime_t *lane, struct zk_arena *arena)
     phase->lane = lane;
     phase->arena = arena;
     phase->records = bytes;
+    phase->cell = arena != NULL ? zk__cancel_take() : 0;
     zk__group_init_detached(phase);
     return phase;
 }
@@ -49,6 +50,7 @@ zk__phase_new(zk_runtime_t *lane, struct zk_arena *arena)
 void
 zk__phase_delete(struct zk_phase *phase)
 {
+    zk__cancel_give(phase->cell);
     zk__os_unmap(phase, phase->records);
 }
 
@@ -191,6 +193,8 @@ begin_stage(struct zk_thread *me, const char *name)
 
     if (me->depth > ZK_MAX_STAGES)
         return ZK_EINVAL;
+    if (zk__cancelled(zk_load_relaxed(&phase->id)))
+        return ZK_ECANCELED;
     hold_still(me);
     zk__arena_mark(phase->arena);
     let_go(phase);
@@ -210,7 +214,9 @@ open_phase(struct zk_thread *me, const char *name)
     zk__wait_phase(self, phase);
     zk__arena_reset(phase->arena, name);
     zk_store_relaxed(&phase->epoch, phase->arena->epoch);
-    phase->detached.epoch = phase->arena->epoch;
+    phase->detached.phase_id =
+        zk__cancel_open(phase->cell, phase->arena->epoch);
+    zk_store_relaxed(&phase->id, phase->detached.phase_id);
     zk_store_relaxed(&phase->detached.error, 0);
     set_depth(me, 1);
     set_name(phase, name);
@@ -270,21 +276,25 @@ zk_phase_begin(const char *name)
 
 /* ---- end -------------------------------------------------------------- */
 
-static void
+/* True: it was cancelled. Until nothing of it runs it still may be. */
+static bool
 close_phase(struct zk_thread *me)
 {
     struct zk_phase *phase = me->last;
     struct zk_slot *self = me->slot;
+    bool cancelled;
 
     zk_store_seq_cst(&phase->open, false);
     zk_fence_seq_cst(); /* the counts are read after the store */
     zk__wait_phase(self, phase);
+    cancelled = zk__cancel_close(phase->cell);
     zk__arena_ended(phase->arena);
     self->phase = phase->lane->outside;
     zk__slab_use(&zk__slab_none);
     set_depth(me, 0);
     if (me->phase_entered)
         (void)!zk_runtime_leave();
+    return cancelled;
 }
 
 static zk_err_t
@@ -292,6 +302,7 @@ end(void)
 {
     struct zk_thread *me = &zk__thread;
     struct zk_phase *phase = me->last;
+    bool cancelled;
     int code;
 
     if (me->depth == 0)
@@ -304,12 +315,13 @@ end(void)
         zk__arena_rewind(phase->arena);
         let_go(phase);
         set_depth(me, me->depth - 1);
+        cancelled = zk__cancelled(zk_load_relaxed(&phase->id));
     } else {
-        close_phase(me);
+        cancelled = close_phase(me);
     }
     code = zk_load_acquire(&phase->detached.error);
     zk_store_relaxed(&phase->detached.error, 0);
-    return code;
+    return code == 0 && cancelled ? ZK_ECANCELED : code;
 }
 
 zk_err_t
@@ -319,6 +331,16 @@ zk_phase_end(void)
 
     zk__thread.phase_error = err;
     return err;
+}
+
+zk_phase_id_t
+zk_phase_id(void)
+{
+    const struct zk_slot *self = zk__thread.slot;
+
+    return self != NULL && self->phase->cell != 0
+               ? zk_load_relaxed(&self->phase->id)
+               : 0;
 }
 
 zk_err_t

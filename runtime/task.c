@@ -80,6 +80,8 @@ zk__task_run(struct zk_slot *self, struct zk_task task)
 
         if (code != 0)
             zk__job_fail(job, code);
+    } else if (zk__cancelled(job->phase_id)) {
+        zk__job_fail(job, ZK_ECANCELED); /* unless it has a code */
     }
     self->frame = outer_frame < self->frame ? outer_frame : self->frame;
     self->job = outer_job;

@@ -45,6 +45,8 @@ typedef int (*zk_task_fn)(void *arg);
  * Errors: the first non-zero result of the body: pieces not yet started are
  *         skipped, those that run finish first
  *         ZK_EINVAL  body is NULL
+ *         ZK_ECANCELED  the phase was cancelled, or what waits for the loop
+ *                    was: pieces not yet started are skipped
  *         ZK_ENOMEM  the default lane could not be opened; nothing ran
  */
 ZK_API zk_err_t zk_parallel_for(size_t begin, size_t end, size_t grain,
@@ -91,6 +93,7 @@ typedef struct zk_group {
  *         ZK_ESTALE  the group's phase has ended, or its opener is ending it
  *                    and the caller is no task of it; the task was not added
  *         ZK_EPERM   the group is in use on another lane; not added
+ *         ZK_ECANCELED  the group's phase was cancelled; not added
  */
 ZK_API ZK_NODISCARD zk_err_t zk_spawn(zk_group_t *group, zk_task_fn fn,
                                       void *arg);
@@ -105,6 +108,7 @@ ZK_API ZK_NODISCARD zk_err_t zk_spawn_on(zk_runtime_t *lane, zk_group_t *group,
  *
  * Thread: any; one at a time for one group.
  * Errors: ZK_EINVAL  group is NULL: detached tasks are awaited by their phase
+ *         ZK_ECANCELED  the group or its phase was cancelled
  */
 ZK_API zk_err_t zk_sync(zk_group_t *group);
 

@@ -41,6 +41,7 @@ ZK_BEGIN_DECLS
  *         ZK_EAGAIN  no slot or no arena is free; nothing changed
  *         ZK_ENOMEM  no address space for an arena; nothing changed
  *         ZK_EINVAL  stages nest deeper than ZK_MAX_STAGES; nothing changed
+ *         ZK_ECANCELED  a stage of a cancelled phase; nothing changed
  */
 ZK_API ZK_NODISCARD zk_err_t zk_phase_begin(const char *name);
 ZK_API ZK_NODISCARD zk_err_t zk_phase_begin_on(zk_runtime_t *lane,
@@ -55,9 +56,45 @@ ZK_API ZK_NODISCARD zk_err_t zk_phase_begin_on(zk_runtime_t *lane,
  *
  * Errors: ZK_ESTALE  this thread has no open phase; nothing changed
  *         ZK_EPERM   inside a task; nothing changed
+ *         ZK_ECANCELED  it did end, after zk_phase_cancel()
  *         any other  the first non-zero result of a detached task; it did end
  */
 ZK_API ZK_NODISCARD zk_err_t zk_phase_end(void);
+
+/*
+ * Names a phase, in any thread and for as long as the process lives: no other
+ * phase ever has the same value. 0: none.
+ */
+typedef uint64_t zk_phase_id_t;
+
+/*
+ * The id of the caller's open phase, and inside a task that of the task's. A
+ * stage has the id of its phase. 0: there is none, or more than 4095 arenas are
+ * reserved in the process and this one has none.
+ *
+ * Thread: any; not in a signal handler.
+ */
+ZK_API zk_phase_id_t zk_phase_id(void);
+
+/*
+ * Asks a phase to stop. From here on its running loops, nested ones too, stop
+ * after the call of the body that each worker is in; tasks that have not started
+ * are skipped, detached ones too; and zk_parallel_for(), zk_sync(), zk_spawn()
+ * and the begin of a stage in this phase return ZK_ECANCELED where they have no
+ * earlier code to return. So does the end of the phase and of each of its
+ * stages: its opener still ends it. From the end on everything is as after any
+ * other phase: the memory is back, the opener may begin again. What was written
+ * before this call can be read by whoever saw the end's ZK_ECANCELED.
+ *
+ * No call of a body, and no task that runs, is interrupted.
+ *
+ * Thread: any, and a signal handler.
+ * Cost:   one compare-and-swap; no lock, no system call, nobody is woken.
+ * Errors: ZK_ESTALE  that phase is over, or it never was; nothing changed. When
+ *                    the answer is ZK_OK, also for the second time, the phase's
+ *                    end answers ZK_ECANCELED or with a task's code
+ */
+ZK_API zk_err_t zk_phase_cancel(zk_phase_id_t id);
 
 /*
  * Gives the arena of the caller's last, ended phase back to the lane's pool.
