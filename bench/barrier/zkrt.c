@@ -1,11 +1,13 @@
 /*
  * zkrt.c - the shortest parallel region: a loop with an iteration for each
- * worker and nothing in it, alone and as a whole phase.
+ * worker and nothing in it, alone and as a whole phase; and a meeting.
  *
  *     barrier_zkrt WORKERS REGIONS
  *
- * A loop does not need every worker to come, so this is not a barrier in the
- * sense of OpenMP's. It is what a program writes in its place.
+ * A loop does not need every worker to come, so the empty one is no barrier in
+ * the sense of OpenMP's. It is what a program writes in its place. At a meeting
+ * everybody has to come: a task for each other worker, and none of them ends
+ * before all have begun.
  */
 #include "lane.h"
 
@@ -17,6 +19,38 @@ empty(size_t begin, size_t end, void *arg)
     for (size_t i = begin; i < end; i++)
         mine[i * 8]++;
     return 0;
+}
+
+static struct {
+    _Alignas(64) unsigned here;
+    _Alignas(64) unsigned all;
+    uint64_t meetings;
+} meeting;
+
+static int
+meet(void *arg)
+{
+    unsigned spins = 0;
+
+    (void)arg;
+    __atomic_fetch_add(&meeting.here, 1, __ATOMIC_ACQ_REL);
+    while (__atomic_load_n(&meeting.here, __ATOMIC_ACQUIRE) < meeting.all)
+        if (++spins % 64 == 0)
+            sched_yield();
+    return 0;
+}
+
+static void
+hold_meeting(void)
+{
+    zk_group_t group = ZK_GROUP_INIT;
+
+    __atomic_store_n(&meeting.here, 0, __ATOMIC_RELAXED);
+    for (unsigned i = 1; i < meeting.all; i++)
+        must(zk_spawn(&group, meet, NULL), "spawn");
+    must(meet(NULL), "meet");
+    must(zk_sync(&group), "sync");
+    meeting.meetings += meeting.here;
 }
 
 int
@@ -50,6 +84,17 @@ main(int argc, char **argv)
     snprintf(metric, sizeof metric, "phase_%u", workers);
     bench_report(metric,
                  (double)(bench_now_ns() - start) / (double)regions / 1e3);
+
+    meeting.all = workers;
+    for (size_t i = 0; i < regions + 100; i++) {
+        if (i == 100)
+            start = bench_now_ns();
+        hold_meeting();
+    }
+    snprintf(metric, sizeof metric, "meeting_%u", workers);
+    bench_report(metric,
+                 (double)(bench_now_ns() - start) / (double)regions / 1e3);
+    bench_check(meeting.meetings == (regions + 100) * workers, "meetings");
 
     for (unsigned i = 0; i < workers; i++)
         bench_check(counts[(size_t)i * 8] == 2 * (regions + 100), "visits");

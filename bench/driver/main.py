@@ -14,6 +14,7 @@ import time
 import groups
 import machine
 import report
+import rows
 import run
 import trace
 
@@ -120,7 +121,7 @@ def summary(judged):
 
 def main():
     chosen = arguments()
-    size = groups.Size("quick" if chosen.quick else
+    size = rows.Size("quick" if chosen.quick else
                        "smoke" if chosen.smoke else "full")
     seed = chosen.seed
     if seed is None:
@@ -140,9 +141,9 @@ def main():
     order = random.Random(seed)
     judged, failed = [], False
     for name in chosen.groups or groups.GROUPS:
-        rows, samples = measure(name, size, directory, chosen.out, order,
+        found, samples = measure(name, size, directory, chosen.out, order,
                                 facts)
-        judged += rows
+        judged += found
         failed = failed or any("status" in f for f in samples.failures)
     summary(judged)
     print(f"bench: JSON and tables are in {os.path.relpath(chosen.out)}")

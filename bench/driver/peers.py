@@ -13,7 +13,7 @@ OPENMP = {"OMP_PROC_BIND": "true", "OMP_PLACES": "cores",
 KEEP_GLIBC = {"GLIBC_TUNABLES": "glibc.malloc.mmap_max=0:"
               "glibc.malloc.trim_threshold=17592186044416:"
               "glibc.malloc.top_pad=67108864"}
-# Arenas but the first consist of heaps of 64 MiB, which go when they are empty.
+# Arenas but the first consist of heaps of 64 MiB, and empty ones go.
 KEEP_GLIBC_ONE_ARENA = {"GLIBC_TUNABLES": KEEP_GLIBC["GLIBC_TUNABLES"] +
                         ":glibc.malloc.arena_max=1"}
 KEEP_TCMALLOC = {"TCMALLOC_RELEASE_RATE": "0",

@@ -35,6 +35,7 @@ class Job:
     preload: str = ""
     input_bytes: int = 0  # of a file "input" in its directory
     read: object = None  # makes {metric: value} of what it prints
+    peak: str = ""  # the metric for the most memory it had, in MiB
 
 
 @dataclass
@@ -109,7 +110,10 @@ def once(job, directory):
         if child.returncode != 0:
             raise Failed(f"{' '.join(job.argv)}: status {child.returncode}: "
                          f"{err.read().strip()}")
-        return (job.read or parse)(out.read()), max(0.0, others / elapsed / os.cpu_count())
+        metrics = (job.read or parse)(out.read())
+        if job.peak:
+            metrics[job.peak] = usage.ru_maxrss / 1024
+        return metrics, max(0.0, others / elapsed / os.cpu_count())
 
 
 def least_disturbed(job, directory, retries):
@@ -209,8 +213,9 @@ def run(jobs, derived, pairs, plan, directory, draw, say):
             say(f"round {index + 1}, {at + 1} of {len(order)}: "
                 f"{job.contender}")
             try:
-                metrics, others = least_disturbed(job, directory,
-                                                  plan.retries)
+                late = time.monotonic() - start > plan.seconds
+                metrics, others = least_disturbed(
+                    job, directory, 0 if late else plan.retries)
             except Failed as failure:
                 samples.failures.append(str(failure))
                 runnable.remove(job)

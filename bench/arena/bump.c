@@ -1,7 +1,7 @@
 /*
- * arena.c - what one small block of an arena costs, and what a phase costs.
+ * bump.c - what one small block of an arena costs.
  *
- *     arena_zkrt [BATCHES]
+ *     arena_bump [BATCHES]
  *
  * Owns:   the hand-written bumps that zkrt's is held against, and the order in
  *         which the contenders take turns.
@@ -14,7 +14,7 @@
 
 #include "lane.h"
 
-enum { BLOCKS = 100000, BLOCK = 64, PAIRS = 5000 };
+enum { BLOCKS = 100000, BLOCK = 64 };
 
 /* ---- hand-written bumps ------------------------------------------------- */
 
@@ -86,6 +86,7 @@ BATCH(batch_hand, bump_of(&hand, BLOCK))
 BATCH(batch_by_pointer, bump_of(hand_now, BLOCK))
 BATCH(batch_inlined, zk_bump(BLOCK))
 BATCH(batch_shared, zk_phase_alloc(BLOCK, 64))
+BATCH(batch_malloc, zk_malloc(BLOCK))
 
 static const struct {
     const char *metric;
@@ -95,6 +96,7 @@ static const struct {
     {"hand by pointer/bump", batch_by_pointer},
     {"zkrt/bump", batch_inlined},
     {"zkrt/bump_shared", batch_shared},
+    {"zkrt/bump_malloc", batch_malloc},
 };
 
 enum { CONTENDERS = sizeof contenders / sizeof *contenders };
@@ -140,81 +142,17 @@ bumps(size_t batches)
     }
 }
 
-/* ---- begin and end ------------------------------------------------------ */
-
-static double
-pairs(size_t bytes)
-{
-    uint64_t start = bench_now_ns();
-
-    for (int i = 0; i < PAIRS; i++) {
-        must(zk_phase_begin("pair"), "begin");
-        if (bytes > 0)
-            bench_escape(zk_phase_alloc(bytes, 0));
-        must(zk_phase_end(), "end");
-    }
-    return (double)(bench_now_ns() - start) / PAIRS;
-}
-
-static int
-some_work(size_t begin, size_t end, void *arg)
-{
-    (void)arg;
-    for (size_t i = begin; i < end; i++) {
-        uint64_t x = bench_work(i, 1000);
-
-        bench_escape(&x);
-    }
-    return 0;
-}
-
-/* Every worker of the lane has just run something. */
-static void
-heat(void)
-{
-    must(zk_parallel_for(0, 200, 1, some_work, NULL), "loop");
-}
-
-static void
-begin_and_end(const char *metric, size_t bytes, int nested, size_t batches)
-{
-    double *ns = calloc(batches, sizeof *ns);
-
-    bench_check(ns != NULL, "calloc");
-    for (size_t i = 0; i < batches; i++) {
-        if (nested)
-            must(zk_phase_begin("outer"), "begin");
-        heat();
-        ns[i] = pairs(bytes);
-        if (nested)
-            must(zk_phase_end(), "end");
-    }
-    bench_report(metric, bench_median(ns, batches));
-    free(ns);
-}
-
 int
 main(int argc, char **argv)
 {
     size_t batches = (size_t)bench_arg(argc, argv, 1, 51);
     zk_runtime_t *lane;
 
-    /* As it comes: the other worker falls asleep soon. */
-    lane = lane_enter(2);
-    hand_open();
-    heat();
-    bumps(batches);
-    begin_and_end("zkrt/phase_pair_asleep", 0, 0, batches);
-    lane_leave(lane);
-
-    /* Hot: the other worker looks for work all the time. */
-    must(zk_runtime_open(&lane, ZK_OPTIONS(.workers = 2, .spin_us = 1000000)),
+    must(zk_runtime_open(&lane, ZK_OPTIONS(.workers = 2, .min_bytes = 1)),
          "open");
     must(zk_runtime_enter(lane), "enter");
-    heat();
-    begin_and_end("zkrt/phase_pair", 0, 0, batches);
-    begin_and_end("zkrt/phase_pair_1mib", 1 << 20, 0, batches);
-    begin_and_end("zkrt/stage_pair", 0, 1, batches);
+    hand_open();
+    bumps(batches);
     lane_leave(lane);
     return 0;
 }
