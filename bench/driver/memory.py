@@ -170,7 +170,7 @@ def heap(size):
     contenders = [("zkrt", "zkrt", {}, "")] + malloc_contenders(HEAPS)
     return Group("malloc and free outside of any phase",
                  heap_jobs("heap", tests, size.of(1, 4, 64), contenders),
-                 rows, size.of(Plan(5, 9, 420), Plan(1, 1, 0, retries=0),
+                 rows, size.of(Plan(5, 9, 300), Plan(1, 1, 0, retries=0),
                                Plan(1, 1, 0, retries=0)))
 
 
@@ -190,8 +190,8 @@ def proof_contenders():
 
 def proof(size):
     divisor = str(size.of(1, 1, 16))
-    warm = {"line": size.of(7, 3, 1), "page": size.of(7, 3, 1),
-            "rand": size.of(7, 3, 1), "paced": size.of(2, 1, 1)}
+    warm = {"line": size.of(5, 3, 1), "page": size.of(5, 3, 1),
+            "rand": size.of(5, 3, 1), "paced": 1}
     jobs, traced = [], []
     for name, program, option, env, preload in proof_contenders():
         for mode, proofs in warm.items():
@@ -240,7 +240,7 @@ def proof(size):
         row("memory calls of a warm proof, rand", "", "rand_calls",
             [Target("0", 0)]),
     ]
-    plan = size.of(Plan(5, 7, 600), Plan(1, 1, 0, retries=0),
+    plan = size.of(Plan(5, 7, 540), Plan(1, 1, 0, retries=0),
                    Plan(1, 1, 0, retries=0))
     return Group("253 buffers, 1541 MiB, two threads", jobs, rows, plan,
                  traced=traced)
@@ -292,6 +292,6 @@ def stark(size):
     for stage in ("trace", "extension", "commit", "quotient", "DEEP", "FRI",
                   "queries"):
         rows.append(row(f"warm, {stage}", "ms", f"warm_{stage}_ms"))
-    plan = size.of(Plan(5, 9, 900), Plan(1, 1, 0, retries=0),
+    plan = size.of(Plan(5, 9, 300), Plan(1, 1, 0, retries=0),
                    Plan(1, 1, 0, retries=0))
     return Group("examples/stark from end to end", jobs, rows, plan)

@@ -160,17 +160,26 @@ def tables(judged):
             table(["median of each contender"] + names, second))
 
 
+def plain(value):
+    """The same for JSON, which has no infinity."""
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [plain(v) for v in value]
+    return None if value == float("inf") else value
+
+
 def publish(directory, group, words, judged, samples, facts):
     """Writes GROUP.json and GROUP.md, and returns the text of the latter."""
     os.makedirs(directory, exist_ok=True)
     with open(os.path.join(directory, group + ".json"), "w",
               encoding="utf-8") as f:
-        json.dump({"group": group, **facts, "rows": judged,
-                   "samples": samples.values,
-                   "samples_taken": samples.taken,
-                   "samples_disturbed": samples.disturbed,
-                   "failures": samples.failures},
-                  f, indent=1)
+        json.dump(plain({"group": group, **facts, "rows": judged,
+                         "samples": samples.values,
+                         "samples_taken": samples.taken,
+                         "samples_disturbed": samples.disturbed,
+                         "failures": samples.failures}),
+                  f, indent=1, allow_nan=False)
         f.write("\n")
     ratios, everybody = tables(judged)
     rounds = max([len(v) for v in samples.values.values()], default=0)

@@ -110,6 +110,9 @@ def once(job, directory):
         if child.returncode != 0:
             raise Failed(f"{' '.join(job.argv)}: status {child.returncode}: "
                          f"{err.read().strip()}")
+        said = err.read()
+        if "cannot be preloaded" in said:
+            raise Failed(f"{' '.join(job.argv)}: status 0: {said.strip()}")
         metrics = (job.read or parse)(out.read())
         if job.peak:
             metrics[job.peak] = usage.ru_maxrss / 1024
