@@ -284,6 +284,8 @@ make_records(const struct zk_arena *shape)
     a->bytes = (nslots * a->nsites) << a->stride_shift;
     a->slot_of_site = (((uint64_t)1 << 32) + a->nsites - 1) / a->nsites;
     a->sites = (struct zk_site *)(void *)((char *)a + slabs);
+    /* Now, so that no later phase meets one of these pages for the first time. */
+    memset(a->sites, 0, sites);
     return a;
 }
 

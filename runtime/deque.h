@@ -65,6 +65,10 @@ struct zk_deque {
 bool zk__deque_init(struct zk_deque *d);
 void zk__deque_fini(struct zk_deque *d);
 
+/* Owner, or before there is one. Makes the ring's pages resident, on this
+ * thread's node: no later push meets a page for the first time. */
+void zk__deque_touch(struct zk_deque *d);
+
 /* Owner. False: it is full and could not grow; the caller runs the task. */
 bool zk__deque_push(struct zk_deque *d, struct zk_task task);
 

@@ -12,19 +12,7 @@
 #include "alloc/os.h"
 
 #define FIRST_CAPACITY (16384 / sizeof(struct zk_task))
-
-void
-zk__inbox_init(struct zk_inbox *box)
-{
-    *box = (struct zk_inbox){.lock = PTHREAD_MUTEX_INITIALIZER};
-}
-
-void
-zk__inbox_fini(struct zk_inbox *box)
-{
-    zk__os_unmap(box->tasks, box->capacity * sizeof *box->tasks);
-    pthread_mutex_destroy(&box->lock);
-}
+#define TASKS_PER_PAGE (4096 / sizeof(struct zk_task))
 
 /* Makes room for one more at the end. */
 static bool
@@ -55,6 +43,23 @@ make_room(struct zk_inbox *box)
     box->first = 0;
     box->end = waiting;
     return true;
+}
+
+void
+zk__inbox_init(struct zk_inbox *box)
+{
+    *box = (struct zk_inbox){.lock = PTHREAD_MUTEX_INITIALIZER};
+    if (!make_room(box))
+        return; /* the first put tries again */
+    for (size_t i = 0; i < box->capacity; i += TASKS_PER_PAGE)
+        box->tasks[i] = (struct zk_task){0};
+}
+
+void
+zk__inbox_fini(struct zk_inbox *box)
+{
+    zk__os_unmap(box->tasks, box->capacity * sizeof *box->tasks);
+    pthread_mutex_destroy(&box->lock);
 }
 
 bool

@@ -22,6 +22,8 @@ struct zk_inbox {
     _Atomic size_t count; /* end - first; written under the lock */
 };
 
+/* Takes its first pages at once: a task may come in the midst of a phase, handed
+ * back by a thief, and a phase makes no system call. */
 void zk__inbox_init(struct zk_inbox *box);
 void zk__inbox_fini(struct zk_inbox *box);
 

@@ -155,12 +155,16 @@ init_slots(zk_runtime_t *lane)
     }
 }
 
+/* A worker that is a thread of ours touches its own, once it is on its core. */
 static bool
 init_deques(zk_runtime_t *lane)
 {
-    for (unsigned i = 0; i < lane->nslots; i++)
+    for (unsigned i = 0; i < lane->nslots; i++) {
         if (!zk__deque_init(&lane->slots[i].deque))
             return false;
+        if (i == 0 || i >= lane->nworkers)
+            zk__deque_touch(&lane->slots[i].deque);
+    }
     return true;
 }
 

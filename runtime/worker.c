@@ -221,6 +221,7 @@ zk__worker_main(void *arg)
     if (lane->config.bind != ZK_BIND_NONE && self->index < lane->nworkers &&
         !zk__topology_bind(lane->topology, self->pu))
         zk__bind_refused(lane);
+    zk__deque_touch(&self->deque);
 
     zk_add_seq_cst(&lane->searching, 1u);
     while (!zk_load_acquire(&lane->closing)) {

@@ -51,6 +51,31 @@ test_pop_and_steal_from_empty_give_nothing(void **state)
     zk__deque_fini(&d);
 }
 
+/* Once around a ring that was touched. */
+static void
+test_pushes_into_a_touched_deque_do_not_fault(void **state)
+{
+    struct rusage before, after;
+    struct zk_deque d;
+    struct zk_task t;
+
+    (void)state;
+    if (TEST_SANITIZED)
+        skip(); /* its own memory faults */
+    assert_true(zk__deque_init(&d));
+    zk__deque_touch(&d);
+    push(&d, 0, 1);
+    assert_true(zk__deque_steal(&d, &t));
+    getrusage(RUSAGE_THREAD, &before);
+    for (size_t i = 0; i < 512; i++) {
+        push(&d, i, 1);
+        assert_true(zk__deque_steal(&d, &t));
+    }
+    getrusage(RUSAGE_THREAD, &after);
+    assert_int_equal(after.ru_minflt - before.ru_minflt, 0);
+    zk__deque_fini(&d);
+}
+
 static void
 test_the_owner_pops_the_newest_and_a_thief_takes_the_oldest(void **state)
 {
@@ -378,6 +403,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pop_and_steal_from_empty_give_nothing),
+        cmocka_unit_test(test_pushes_into_a_touched_deque_do_not_fault),
         cmocka_unit_test(
             test_the_owner_pops_the_newest_and_a_thief_takes_the_oldest),
         cmocka_unit_test(test_pop_leaves_what_stands_below_the_mark),

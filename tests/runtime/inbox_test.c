@@ -3,6 +3,8 @@
  */
 #include "tests/runtime/rt.h"
 
+#include <sys/mman.h>
+
 #include "runtime/inbox.h"
 
 static struct zk_task
@@ -34,6 +36,23 @@ test_take_from_empty_gives_nothing(void **state)
     zk__inbox_init(&box);
     assert_false(zk__inbox_take(&box, NULL, NULL, &t));
     assert_false(zk__inbox_take(&box, is_odd, NULL, &t));
+    zk__inbox_fini(&box);
+}
+
+/* A thief may hand a task back in the midst of a phase. */
+static void
+test_the_first_tasks_meet_no_new_page(void **state)
+{
+    struct zk_inbox box;
+    unsigned char resident[16];
+
+    (void)state;
+    zk__inbox_init(&box);
+    assert_non_null(box.tasks);
+    assert_int_equal(
+        mincore(box.tasks, box.capacity * sizeof *box.tasks, resident), 0);
+    for (size_t i = 0; i < 16384 / 4096; i++)
+        assert_int_equal(resident[i] & 1, 1);
     zk__inbox_fini(&box);
 }
 
@@ -197,6 +216,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_take_from_empty_gives_nothing),
+        cmocka_unit_test(test_the_first_tasks_meet_no_new_page),
         cmocka_unit_test(test_the_oldest_task_comes_first),
         cmocka_unit_test(test_a_wanted_task_leaves_the_others_in_their_order),
         cmocka_unit_test(test_growing_and_moving_keep_every_task),

@@ -191,10 +191,12 @@ test_a_warm_proof_does_not_fault(void **state)
     if (TEST_SLOW_BUILD)
         skip(); /* a sanitizer's own memory faults */
     file = test_bytes(40000);
-    for (int i = 0; i < 4; i++)
+    prove(file, 40000);
+    for (int i = 0; i < 7; i++) {
         prove(file, 40000);
-    assert_int_equal(result.cost.total.minor_faults, 0);
-    assert_int_equal(result.cost.total.major_faults, 0);
+        assert_int_equal(result.cost.total.minor_faults, 0);
+        assert_int_equal(result.cost.total.major_faults, 0);
+    }
     free(file);
 }
 
