@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "alloc/keep.h"
 #include "alloc/os.h"
 #include "alloc/trap.h"
 #include "alloc/word.h"
@@ -151,6 +152,13 @@ site_now(const struct zk_arena *a, unsigned slot)
 
     return (unsigned)((size_t)(base - site_base(a, slot, 0)) >>
                       a->stride_shift);
+}
+
+void
+zk__arena_after_fork(struct zk_arena *a)
+{
+    for (unsigned i = 0; i < a->nslots; i++)
+        zk__keep_unlock(&a->slabs[i]);
 }
 
 struct zk_place
@@ -335,7 +343,7 @@ unmark(const struct zk_arena *a, unsigned slot)
         if (i == site_now(a, slot) ||
             zk_load_relaxed(&a->sites[(size_t)slot * a->nsites + i].epoch) != 0)
             zk__unpoison(site_base(a, slot, i),
-                         (size_t)(s->end - zk_slab_base(s)));
+                         (size_t)(s->top - zk_slab_base(s)));
 }
 
 void
@@ -408,7 +416,7 @@ move_on(struct zk_arena *a, unsigned slot)
     }
     /* A site that was left is marked as dead already. */
     if (ZK_HAVE_ASAN && zk_load_relaxed(&to->epoch) == 0)
-        zk__poison(zk_slab_base(s), (size_t)(s->end - zk_slab_base(s)));
+        zk__poison(zk_slab_base(s), (size_t)(s->top - zk_slab_base(s)));
     zk_bump_relaxed(&a->moves, (uint64_t)1);
 }
 
@@ -431,16 +439,68 @@ zk__arena_trap(const struct zk_arena *a)
                                                                : ZK_TRAP_ON;
 }
 
+/* ---- keeping ---------------------------------------------------------------- */
+
+/* Phases that a window of marks covers at the least, however long it takes: the
+ * stages of one proof differ. */
+#define WINDOW_PHASES 16
+
+/* Marks live for one window or two: what was not used for so long may go. */
+static bool
+window_is_over(struct zk_arena *a, uint64_t now)
+{
+    if (++a->window_phases < WINDOW_PHASES ||
+        now - a->window_ns < (uint64_t)a->want.decay_ms * 500000)
+        return false;
+    a->window_phases = 0;
+    a->window_ns = now;
+    return true;
+}
+
+size_t
+zk__arena_release(struct zk_arena *a, size_t bytes)
+{
+    unsigned n = zk_load_relaxed(&a->active);
+    size_t released = 0;
+
+    for (unsigned i = 0; i < n && released < bytes; i++)
+        released += zk__keep_release(&a->slabs[i], bytes - released);
+    return released;
+}
+
+bool
+zk__arena_give_up(struct zk_arena *a)
+{
+    unsigned n = zk_load_relaxed(&a->active);
+    bool tail = false;
+
+    for (unsigned i = 0; i < n; i++) {
+        struct zk_slab *s = &a->slabs[i];
+
+        zk__slab_reset(s);
+        zk__keep_forget(s);
+        zk__keep_forget(s);
+        tail |= zk__keep_give_up(s, 0);
+    }
+    return tail;
+}
+
 /* Resets the used slabs and has them move on; the number of those. */
 static unsigned
-reset_slabs(struct zk_arena *a, bool move)
+reset_slabs(struct zk_arena *a, bool move, bool forget)
 {
     unsigned n = zk_load_relaxed(&a->active), moved = 0;
+    bool keep_all = a->want.keep_bytes == SIZE_MAX;
 
     for (unsigned i = 0; i < n; i++) {
         bool used = zk__slab_peak(&a->slabs[i]) != 0;
 
+        if (forget)
+            zk__keep_forget(&a->slabs[i]);
+        zk__keep_note(&a->slabs[i]);
         zk__slab_reset(&a->slabs[i]);
+        if (!keep_all && zk__keep_give_up(&a->slabs[i], a->want.keep_bytes))
+            a->tails = true;
         if (!used || a->nsites == 1)
             continue;
         if (!move) {
@@ -457,12 +517,13 @@ void
 zk__arena_reset(struct zk_arena *a, const char *name)
 {
     bool timed = a->want.trap == ZK_TRAP_AUTO;
-    uint64_t start = timed ? zk_now_ns() : 0;
+    uint64_t start = zk_now_ns();
     unsigned moved;
 
     zk_store_relaxed(&a->moving, true);
     zk_fence_seq_cst(); /* a child of fork() sees all moves begun, or this */
-    moved = reset_slabs(a, may_move(a));
+    a->tails = false;
+    moved = reset_slabs(a, may_move(a), window_is_over(a, start));
     zk_store_release(&a->moving, false);
     if (timed) {
         a->begun_ns = zk_now_ns();

@@ -44,7 +44,9 @@ struct zk_arena_want {
     size_t min_bytes; /* routing threshold */
     enum zk_huge huge;
     enum zk_trap trap;
-    uint64_t lane; /* its number, for reports */
+    size_t keep_bytes; /* of each slab, at the least; SIZE_MAX: all */
+    unsigned decay_ms; /* memory that was not used for so long may go */
+    uint64_t lane;     /* its number, for reports */
     /* Told of stale pointers in calls, and of refusals; may be NULL. */
     void (*report)(const char *line, void *arg);
     void *report_arg;
@@ -72,6 +74,9 @@ struct zk_arena {
     _Atomic uint64_t moves, moves_skipped;
     uint64_t begun_ns, length_ns; /* of the last phase, under ZK_TRAP_AUTO */
     uint64_t move_ns;             /* what a begin's moves take, smoothed */
+    uint64_t window_ns;           /* keep.h: begin of this window of time */
+    unsigned window_phases;       /* and phases begun in it */
+    bool tails;                   /* the last reset left something to release */
     struct zk_site *sites;        /* [slot][site] */
     struct zk_slab slabs[];
 };
@@ -90,6 +95,9 @@ void zk__arena_destroy(struct zk_arena *a);
 /* Around a fork, so that the child finds the table's lock free. */
 void zk__arena_lock_table(void);
 void zk__arena_unlock_table(void);
+
+/* In the child of a fork: whoever worked on this arena is not here. */
+void zk__arena_after_fork(struct zk_arena *a);
 
 /* The arena and slab that an address lies in, or NULL for both. */
 struct zk_place {
@@ -111,6 +119,15 @@ void zk__arena_reset(struct zk_arena *a, const char *name);
 
 /* What stale pointers do now: ZK_TRAP_ON, _AUTO or _OFF. */
 enum zk_trap zk__arena_trap(const struct zk_arena *a);
+
+/* Releases up to so many bytes of tails (keep.h); how many. Any thread. */
+size_t zk__arena_release(struct zk_arena *a, size_t bytes);
+
+/*
+ * Gives up all of an arena that nobody holds: its data are dead. True: there is
+ * something to release.
+ */
+bool zk__arena_give_up(struct zk_arena *a);
 
 /* For all used slabs: see the functions of the same names in slab.h. */
 void zk__arena_mark(struct zk_arena *a);

@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "alloc/keep.h"
 #include "alloc/os.h"
 #include "alloc/reuse.h"
 #include "alloc/word.h"
@@ -66,7 +67,7 @@ zk__slab_init(struct zk_slab *s, char *base, size_t slab_bytes, char *tables,
 
     zk_store_relaxed(&s->base, base);
     zk_slab_set_next(s, base);
-    s->end = s->touched = s->dirty = base;
+    s->end = s->top = s->tail_end = s->touched = s->dirty = base;
     zk_store_relaxed(&s->peak, base);
     zk_store_relaxed(&s->stage_peak, base);
     s->limit = base + slab_bytes - page; /* the last page guards */
@@ -115,7 +116,7 @@ advise(struct zk_slab *s, char *to)
 static bool
 commit_to(struct zk_slab *s, char *to)
 {
-    size_t from = (size_t)(s->end - zk_slab_base(s)),
+    size_t from = (size_t)(s->top - zk_slab_base(s)),
            upto = (size_t)(to - zk_slab_base(s));
 
     struct tables had = tables_for(from), has = tables_for(upto);
@@ -124,12 +125,14 @@ commit_to(struct zk_slab *s, char *to)
     if (!commit_table(s->pages, had.pages, has.pages) ||
         !commit_table(s->extents, had.extents, has.extents) ||
         !commit_table(s->window.sizes, had.sizes, has.sizes) ||
-        !zk__os_commit(s->end, (size_t)(to - s->end)))
+        !zk__os_commit(s->top, (size_t)(to - s->top)))
         return false;
 
     advise(s, to);
-    zk__poison(s->end, (size_t)(to - s->end));
-    s->end = to;
+    zk__poison(s->top, (size_t)(to - s->top));
+    zk__keep_lock(s);
+    s->end = s->top = s->tail_end = to;
+    zk__keep_unlock(s);
     zk_store_relaxed(&s->committed, (uint64_t)upto);
     return true;
 }
@@ -150,6 +153,11 @@ grow(struct zk_slab *s, char *need)
     char *most =
         small ? zk_slab_base(s) + zk_min_size(SMALL_PAGES, room) : s->limit;
 
+    if (s->end < s->top) {
+        zk__keep_take_back(s);
+        if (need <= s->end)
+            return true;
+    }
     return (!ZK_HAVE_ASAN && commit_to(s, most)) ||
            commit_to(s, zk_slab_base(s) + step) ||
            commit_to(s, zk_slab_base(s) + least);
@@ -272,9 +280,15 @@ zk__slab_alloc(struct zk_slab *s, size_t n, size_t align)
 void *
 zk__slab_alloc_zeroed(struct zk_slab *s, size_t n)
 {
-    char *touched = s->touched; /* before the call moves it */
-    char *p = zk__slab_alloc(s, n, ZK_GRANULE);
+    size_t left = (size_t)(s->end - zk_slab_next(s));
+    size_t margin = 2 * ZK_WINDOW_BYTES; /* a new window, and its alignment */
+    char *touched, *p;
 
+    /* If this could reach the tail, then `touched` shall say so already. */
+    if (s->end < s->top && (left < margin || n > left - margin))
+        zk__keep_take_back(s);
+    touched = s->touched; /* before the call moves it */
+    p = zk__slab_alloc(s, n, ZK_GRANULE);
     if (p != NULL && p < touched)
         memset(p, 0, zk_min_size(n, (size_t)(touched - p)));
     return p;
@@ -390,12 +404,17 @@ bool
 zk__slab_move(struct zk_slab *s, char *to)
 {
     char *from = zk_slab_base(s);
-    size_t committed = (size_t)(s->end - from);
+    size_t committed = (size_t)(s->top - from);
 
     ZK_ASSERT(zk_slab_next(s) == from && s->depth == 0);
-    if (committed != 0 && !zk__os_move(from, to, committed))
+    zk__keep_lock(s);
+    if (committed != 0 && !zk__os_move(from, to, committed)) {
+        zk__keep_unlock(s);
         return false;
-    s->end = to + committed;
+    }
+    s->end = to + (s->end - from);
+    s->top = to + committed;
+    s->tail_end = to + (s->tail_end - from);
     s->limit = to + (s->limit - from);
     s->touched = to + (s->touched - from);
     s->dirty = to;
@@ -405,6 +424,7 @@ zk__slab_move(struct zk_slab *s, char *to)
     zk_store_relaxed(&s->base, to);
     zk_slab_set_next(s, to);
     close_window(s);
+    zk__keep_unlock(s);
     return true;
 }
 

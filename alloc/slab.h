@@ -5,6 +5,8 @@
  *      v                             v             v              v
  *      | block | window of small ... | free        | not committed | guard
  *
+ * (Between end and what is committed there may be a tail: keep.h.)
+ *
  * Small blocks (below ZK_SMALL_LIMIT) are bumped inside windows of 64 KiB, by
  * the code that zkrt/alloc.h inlines; the others are bumped here. Both start
  * on a cache line. What is freed serves later requests of the same stage: the
@@ -25,7 +27,7 @@
  * 3 % of its windows, touched only where blocks start. A reset writes none of
  * it: the tag changes, and words with an old tag name no block.
  *
- * S1  base <= next <= end <= limit, all but limit multiples of 64.
+ * S1  base <= next <= end <= top <= limit, all but limit multiples of 64.
  * S2  Bytes above `touched` have never been handed out since their pages were
  *     fresh: they read as zero.
  * S3  A word of pages[] names a live block iff it lies below next, its tag is
@@ -89,7 +91,9 @@ struct zk_slab {
     size_t min_bytes;           /* routing threshold of the lane */
     _Atomic(char *) base;       /* the owner writes; lookups of others read */
     _Atomic(char *) next;       /* the same */
-    char *end;                  /* what is committed */
+    char *end;                  /* as far as next may go without asking */
+    char *top;                  /* what is committed; end < top: see keep.h */
+    char *tail_end;             /* keep.h */
     char *limit;                /* what is reserved, less the guard */
     char *touched;              /* S2 */
     char *dirty;                /* S3 */
@@ -99,6 +103,7 @@ struct zk_slab {
     struct zk_extent *extents;
     _Atomic uint32_t tag; /* as next */
     unsigned depth;       /* marks in use */
+    size_t high[2];       /* peaks of this window of time, and of the last */
     enum zk_huge huge;
     struct zk_slab_mark marks[ZK_MAX_STAGES];
     struct zk_free free[ZK_MAX_STAGES + 1]; /* by depth */
@@ -107,6 +112,9 @@ struct zk_slab {
      * After Treiber, "Systems programming: coping with parallelism", 1986; it
      * is only ever emptied as a whole, so there is no ABA. */
     ZK_ALIGNED_LINE _Atomic uint32_t inbox;
+
+    ZK_ALIGNED_LINE _Atomic uint32_t tail_lock; /* keep.h */
+    _Atomic uint64_t released;                  /* bytes, under the lock */
 
     /* Written by the owner, read by whoever asks for statistics. */
     ZK_ALIGNED_LINE _Atomic uint64_t overflow_count;

@@ -27,6 +27,8 @@ extern char **environ;
 #define DEFAULT_SPARE      16u
 #define DEFAULT_SPIN_US    30u
 #define SPIN_US_MAX        1000000u
+#define DEFAULT_DECAY_MS   10000u
+#define DECAY_MS_MAX       86400000u
 #define STACK_MIN          ((uint64_t)64 << 10)
 
 /* ---- notices ---------------------------------------------------------- */
@@ -275,6 +277,32 @@ set_trap(struct zk_config *c, const char *text)
     return true;
 }
 
+static bool
+set_keep(struct zk_config *c, const char *text)
+{
+    static const char *const words[] = {"learn", "all", NULL};
+    int word;
+    uint64_t n;
+
+    if (parse_word(text, words, &word))
+        n = word == 0 ? 0 : SIZE_MAX;
+    else if (!parse_bytes(text, 0, SIZE_MAX / 2, &n))
+        return false;
+    c->keep_bytes = (size_t)n;
+    return true;
+}
+
+static bool
+set_decay(struct zk_config *c, const char *text)
+{
+    uint64_t n;
+
+    if (!parse_number(text, 0, DECAY_MS_MAX, &n))
+        return false;
+    c->decay_ms = (unsigned)n;
+    return true;
+}
+
 /* ---- what is used instead of a malformed value ------------------------- */
 
 struct text {
@@ -357,6 +385,20 @@ show_trap(const struct zk_config *c)
 }
 
 static struct text
+show_keep(const struct zk_config *c)
+{
+    return c->keep_bytes == SIZE_MAX ? text_word("all")
+           : c->keep_bytes == 0      ? text_word("learn")
+                                     : text_bytes(c->keep_bytes);
+}
+
+static struct text
+show_decay(const struct zk_config *c)
+{
+    return text_number(c->decay_ms);
+}
+
+static struct text
 show_stack(const struct zk_config *c)
 {
     return c->stack_bytes != 0 ? text_bytes(c->stack_bytes)
@@ -393,6 +435,10 @@ static const struct variable {
     {"ZK_ALLOC_MIN_BYTES", set_min_bytes, show_min_bytes,
      "bytes; K, M, G or T may follow"},
     {"ZK_ALLOC_HUGEPAGES", set_huge, show_huge, "auto, always or never"},
+    {"ZK_ALLOC_KEEP", set_keep, show_keep,
+     "learn, all, or bytes of each slab; K, M, G or T may follow"},
+    {"ZK_ALLOC_DECAY_MS", set_decay, show_decay,
+     "milliseconds to 86400000 (a day)"},
     {"ZK_ALLOC_TRAP", set_trap, show_trap, "on, auto or off"},
     {"ZK_STACKSIZE", set_stack, show_stack,
      "bytes, at least 64K; K, M or G may follow"},
@@ -466,7 +512,7 @@ read_options(struct zk_config *config, const zk_options_t *options)
     if (options->size != sizeof *options || options->workers > ZK_MAX_WORKERS ||
         options->spare_slots > ZK_MAX_SPARE || options->spin_us > SPIN_US_MAX ||
         options->bind > ZK_BIND_NONE || options->hugepages > ZK_HUGE_NEVER ||
-        options->trap > ZK_TRAP_OFF ||
+        options->trap > ZK_TRAP_OFF || options->decay_ms > DECAY_MS_MAX ||
         (options->slab_bytes != 0 && options->slab_bytes < ZK_SLAB_BYTES_MIN) ||
         (options->stack_bytes != 0 && options->stack_bytes < STACK_MIN))
         return ZK_EINVAL;
@@ -492,6 +538,10 @@ read_options(struct zk_config *config, const zk_options_t *options)
         config->bind = options->bind;
     if (options->hugepages != ZK_HUGE_DEFAULT)
         config->huge = options->hugepages;
+    if (options->keep_bytes != 0)
+        config->keep_bytes = options->keep_bytes;
+    if (options->decay_ms != 0)
+        config->decay_ms = options->decay_ms;
     if (options->trap != ZK_TRAP_DEFAULT)
         config->trap = options->trap;
     return ZK_OK;
@@ -511,6 +561,7 @@ zk__config_read(struct zk_config *config, const zk_options_t *options)
         .bind = ZK_BIND_CLOSE,
         .huge = ZK_HUGE_AUTO,
         .trap = ZK_TRAP_ON,
+        .decay_ms = DEFAULT_DECAY_MS,
     };
     if (options != NULL)
         err = read_options(config, options);

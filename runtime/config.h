@@ -24,6 +24,8 @@ struct zk_config {
     enum zk_bind bind;
     enum zk_huge huge;
     enum zk_trap trap;
+    size_t keep_bytes; /* SIZE_MAX: all */
+    unsigned decay_ms;
     zk_notice_fn notice;
     void *notice_arg;
 };

@@ -61,6 +61,7 @@ become_serial(zk_runtime_t *lane)
     for (unsigned i = 0; i < zk_load_relaxed(&lane->nphases); i++) {
         forget_tasks(lane->phases[i]);
         zk_store_relaxed(&lane->phases[i]->still, false);
+        zk__arena_after_fork(lane->phases[i]->arena);
         if (lane->phases[i] != zk__thread.last) { /* its opener is not here */
             zk_store_relaxed(&lane->phases[i]->open, false);
             if (zk__cancel_is_open(lane->phases[i]->cell))
@@ -338,6 +339,7 @@ zk__lane_return_phase(zk_runtime_t *lane, uint64_t serial,
         if (l == lane && l->serial == serial) {
             pthread_mutex_lock(&lane->lock);
             phase->held = false;
+            zk__residency_returned(phase);
             pthread_mutex_unlock(&lane->lock);
         }
     pthread_mutex_unlock(&registry.lock);

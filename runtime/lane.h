@@ -52,6 +52,8 @@ struct zk_phase {
     _Atomic uint64_t epoch; /* the opener, at begin */
     _Atomic uint64_t id;    /* the same; 0: outside, or none yet */
     unsigned cell;          /* its word, see cancel.h; 0: none */
+    bool given_up; /* under the lane's lock: all of it, see residency.c */
+    uint64_t idle_since_ns; /* the same: when it went to the pool */
     bool held;      /* under the lane's lock: some thread's last phase */
     unsigned depth; /* the opener, for the tasks: as zk_thread's */
     size_t records; /* bytes of this record */
@@ -109,6 +111,9 @@ struct zk_runtime {
     _Atomic uint32_t tokens;
     _Atomic bool closing;
 
+    /* When memory is to be released; 0: nothing is. See residency.c. */
+    ZK_ALIGNED_LINE _Atomic uint64_t release_due_ns;
+
     /* Threads that wait for a job: see wait.c. */
     ZK_ALIGNED_LINE _Atomic uint32_t wait_event; /* futex */
     _Atomic uint32_t waiters;
@@ -149,6 +154,17 @@ struct zk_thread {
 };
 
 extern ZK_THREAD_LOCAL struct zk_thread zk__thread;
+
+/* ---- residency.c ---- */
+
+/* After a begin, before an arena goes to the pool (the lane's lock is held), and
+ * after an end. */
+void zk__residency_begun(struct zk_phase *phase);
+void zk__residency_returned(struct zk_phase *phase);
+void zk__residency_ended(zk_runtime_t *lane);
+
+/* Releases a step, if one is due. How long to sleep: 0: come back at once. */
+uint64_t zk__residency_step(zk_runtime_t *lane);
 
 /* ---- lane.c ---- */
 
@@ -218,6 +234,9 @@ void zk__worker_wake(zk_runtime_t *lane);
 
 /* Makes every worker look around, for close. */
 void zk__worker_wake_all(zk_runtime_t *lane);
+
+/* There is memory to release: one sleeper looks at the time. */
+void zk__worker_wake_for_release(zk_runtime_t *lane);
 
 /* ---- wait.c ---- */
 

@@ -69,6 +69,8 @@ zk__phase_with_arena(zk_runtime_t *lane)
         .min_bytes = lane->config.min_bytes,
         .huge = lane->config.huge,
         .trap = lane->config.trap,
+        .keep_bytes = lane->config.keep_bytes,
+        .decay_ms = lane->config.decay_ms,
         .lane = lane->serial,
         .report = say,
         .report_arg = lane,
@@ -213,6 +215,7 @@ open_phase(struct zk_thread *me, const char *name)
 
     zk__wait_phase(self, phase);
     zk__arena_reset(phase->arena, name);
+    zk__residency_begun(phase);
     zk_store_relaxed(&phase->epoch, phase->arena->epoch);
     phase->detached.phase_id =
         zk__cancel_open(phase->cell, phase->arena->epoch);
@@ -294,6 +297,7 @@ close_phase(struct zk_thread *me)
     set_depth(me, 0);
     if (me->phase_entered)
         (void)!zk_runtime_leave();
+    zk__residency_ended(phase->lane);
     return cancelled;
 }
 

@@ -50,6 +50,7 @@ add_arena(const struct zk_arena *a, zk_runtime_stats_t *stats)
         stats->arena_committed += zk_load_relaxed(&s->committed);
         stats->overflow_count += zk_load_relaxed(&s->overflow_count);
         stats->overflow_bytes += zk_load_relaxed(&s->overflow_bytes);
+        stats->arena_released += zk_load_relaxed(&s->released);
         stats->stale_calls += zk_load_relaxed(&s->stale_calls);
         stats->bad_frees += zk_load_relaxed(&s->bad_frees);
     }

@@ -136,6 +136,15 @@ zk__worker_wake_all(zk_runtime_t *lane)
     zk__futex_wake(&lane->idle_event, INT32_MAX);
 }
 
+void
+zk__worker_wake_for_release(zk_runtime_t *lane)
+{
+    if (zk_load_relaxed(&lane->sleepers) == 0)
+        return; /* who goes to sleep later looks at the time first */
+    zk_add_seq_cst(&lane->idle_event, 1u);
+    zk__futex_wake(&lane->idle_event, 1);
+}
+
 /* The searcher has found a task: the last one sends for another. */
 static void
 stop_searching(zk_runtime_t *lane)
@@ -164,8 +173,12 @@ sleep_unless_work(struct zk_slot *self, struct zk_task *task)
         sent = take_token(lane); /* W3 */
         if (sent || zk_load_seq_cst(&lane->closing))
             break;
+        uint64_t sleep_ns = zk__residency_step(lane);
+
+        if (sleep_ns == 0)
+            continue; /* there may be a task by now */
         zk_bump_relaxed(&self->sleeps, (uint64_t)1);
-        zk__futex_wait(&lane->idle_event, seen, ZK_FOREVER);
+        zk__futex_wait(&lane->idle_event, seen, sleep_ns);
     }
     zk_sub_seq_cst(&lane->sleepers, 1u);
     if (!sent && !take_token(lane))

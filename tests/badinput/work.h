@@ -128,6 +128,8 @@ work_clean_environment(void)
                                         "ZK_ALLOC_MIN_BYTES",
                                         "ZK_ALLOC_HUGEPAGES",
                                         "ZK_ALLOC_TRAP",
+                                        "ZK_ALLOC_KEEP",
+                                        "ZK_ALLOC_DECAY_MS",
                                         "ZK_STACKSIZE",
                                         "ZK_WAIT",
                                         "ZK_SEED",

@@ -27,6 +27,8 @@ static const char *const variables[] = {"ZK_NUM_WORKERS",
                                         "ZK_ALLOC_MIN_BYTES",
                                         "ZK_ALLOC_HUGEPAGES",
                                         "ZK_ALLOC_TRAP",
+                                        "ZK_ALLOC_KEEP",
+                                        "ZK_ALLOC_DECAY_MS",
                                         "ZK_STACKSIZE",
                                         "ZK_WAIT",
                                         "ZK_SEED",
@@ -104,6 +106,11 @@ test_well_formed_variables_are_taken(void **state)
     assert_int_equal(with("ZK_ALLOC_HUGEPAGES", "never").huge, ZK_HUGE_NEVER);
     assert_int_equal(with("ZK_ALLOC_HUGEPAGES", "Always").huge, ZK_HUGE_ALWAYS);
     assert_int_equal(with("ZK_ALLOC_TRAP", "off").trap, ZK_TRAP_OFF);
+    assert_int_equal(with("ZK_ALLOC_KEEP", "learn").keep_bytes, 0);
+    assert_true(with("ZK_ALLOC_KEEP", "all").keep_bytes == SIZE_MAX);
+    assert_true(with("ZK_ALLOC_KEEP", "1G").keep_bytes == GIB);
+    assert_int_equal(with("ZK_ALLOC_DECAY_MS", "0").decay_ms, 0);
+    assert_int_equal(with("ZK_ALLOC_DECAY_MS", "86400000").decay_ms, 86400000);
     assert_int_equal(with("ZK_ALLOC_TRAP", "auto").trap, ZK_TRAP_AUTO);
     assert_int_equal(with("ZK_STACKSIZE", "256K").stack_bytes, 256 * KIB);
     assert_int_equal(with("ZK_WAIT", "passive").spin_us, 0);
@@ -154,6 +161,10 @@ test_a_malformed_variable_is_named_once_and_changes_nothing(void **state)
         {"ZK_ALLOC_HUGEPAGES", "yes"},
         {"ZK_ALLOC_HUGEPAGES", "1"},
         {"ZK_ALLOC_TRAP", "yes"},
+        {"ZK_ALLOC_KEEP", "some"},
+        {"ZK_ALLOC_KEEP", "-1"},
+        {"ZK_ALLOC_DECAY_MS", "86400001"},
+        {"ZK_ALLOC_DECAY_MS", "1s"},
         {"ZK_STACKSIZE", "1K"},
         {"ZK_STACKSIZE", "huge"},
         {"ZK_STACKSIZE", "16777215T"},

@@ -1,0 +1,115 @@
+/*
+ * keep.c - high-water marks, and the tail above them.
+ *
+ * Owns:   end, tail_end and the lock that guards them.
+ * Never:  decides when: arena.c and runtime/residency.c do.
+ */
+#include "alloc/keep.h"
+
+#include <sched.h>
+
+#include "alloc/os.h"
+#include "alloc/word.h"
+#include "private/bits.h"
+#include "private/check.h"
+
+/* Held for one call of the kernel at the most, and by two threads at the most,
+ * so it spins; a child of fork() sets it free (K2: what it guards is whole). */
+void
+zk__keep_lock(struct zk_slab *s)
+{
+    uint32_t none = 0;
+
+    while (!zk_cas_acq_rel(&s->tail_lock, &none, 1u)) { /* A1 <- R1 */
+        none = 0;
+        sched_yield();
+    }
+}
+
+void
+zk__keep_unlock(struct zk_slab *s)
+{
+    zk_store_release(&s->tail_lock, 0u); /* R1 -> A1 */
+}
+
+void
+zk__keep_note(struct zk_slab *s)
+{
+    s->high[0] = zk_max_size(s->high[0], zk__slab_peak(s));
+}
+
+void
+zk__keep_forget(struct zk_slab *s)
+{
+    s->high[1] = s->high[0];
+    s->high[0] = 0;
+}
+
+bool
+zk__keep_give_up(struct zk_slab *s, size_t least)
+{
+    size_t bytes = zk_max_size(zk_max_size(s->high[0], s->high[1]), least);
+    char *end, *tail_end = s->touched;
+
+    ZK_ASSERT(zk_slab_next(s) == zk_slab_base(s));
+    bytes = zk_round_up(bytes, ZK_HUGE_PAGE);
+    if (bytes >= (size_t)(s->end - zk_slab_base(s)))
+        return zk__keep_has_tail(s);
+    end = zk_slab_base(s) + bytes;
+    if (s->end == s->top && s->touched <= end)
+        return false; /* nothing is there: no need to come back for it */
+
+    zk__keep_lock(s);
+    if (s->tail_end > s->end)
+        tail_end = s->tail_end;
+    s->end = end;
+    s->tail_end = tail_end > end ? tail_end : end;
+    if (s->touched > end)
+        s->touched = end;
+    zk__keep_unlock(s);
+    return tail_end > end;
+}
+
+void
+zk__keep_take_back(struct zk_slab *s)
+{
+    zk__keep_lock(s);
+    if (s->tail_end > s->end)
+        s->touched = s->tail_end; /* K3 */
+    s->end = s->tail_end = s->top;
+    zk__keep_unlock(s);
+}
+
+bool
+zk__keep_has_tail(struct zk_slab *s)
+{
+    bool tail;
+
+    zk__keep_lock(s);
+    tail = s->tail_end > s->end;
+    zk__keep_unlock(s);
+    return tail;
+}
+
+size_t
+zk__keep_release(struct zk_slab *s, size_t bytes)
+{
+    size_t released = 0;
+
+    zk__keep_lock(s);
+    if (s->tail_end > s->end) {
+        char *base = zk_slab_base(s);
+        size_t top = (size_t)(s->top - base), end = (size_t)(s->end - base);
+        size_t to = zk_round_up((size_t)(s->tail_end - base), ZK_HUGE_PAGE);
+        size_t from = to > bytes ? zk_round_down(to - bytes, ZK_HUGE_PAGE) : 0;
+
+        to = zk_min_size(to, top);
+        from = zk_max_size(from, end);
+        zk__os_discard(base + from, to - from);
+        s->tail_end = base + from;
+        released = to - from;
+        zk_bump_relaxed(&s->released, (uint64_t)released);
+    }
+    zk__keep_unlock(s);
+    return released;
+}

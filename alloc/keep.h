@@ -1,0 +1,63 @@
+/*
+ * keep.h - what of a slab stays in memory after a phase.
+ *
+ * Owns:   the high-water marks of recent phases, and the tail: the part of a
+ *         slab that they did not use, which goes back to the system.
+ * Never:  takes a page from a phase: what lies below `end` is the owner's.
+ *
+ *     base              end                tail_end          top
+ *      v                 v                   v                v
+ *      | recent phases   | tail, given up    | clean          | not committed
+ *
+ * When a phase begins, its opener gives up what recent phases did not use: end
+ * comes down to there. The pages of the tail are still in memory. Idle workers
+ * release them piece by piece, from the top down, while the phase may already
+ * run. A phase that grows beyond end after all takes back what is left.
+ *
+ * K1  end <= tail_end <= top. Pages of [end, tail_end) may be in memory; there is
+ *     no tail where the two are equal.
+ * K2  end, tail_end and top change under the lock. The owner changes end and top
+ *     and reads them without it; everybody else touches the tail alone.
+ * K3  Bytes in [tail_end, top) read as zero once the tail is taken back: S2 with
+ *     `touched` = tail_end.
+ */
+#ifndef ZK_ALLOC_KEEP_H
+#define ZK_ALLOC_KEEP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "alloc/slab.h"
+
+/* Notes what the phase that is over used. pre: quiet, not reset yet */
+void zk__keep_note(struct zk_slab *s);
+
+/* A new window of time begins: marks older than the last window are forgotten. */
+void zk__keep_forget(struct zk_slab *s);
+
+/*
+ * Gives up what neither recent phases nor `least` bytes need. True: there is a
+ * tail to release.
+ *
+ * pre  just reset
+ */
+bool zk__keep_give_up(struct zk_slab *s, size_t least);
+
+/* Takes the tail back, as far as it is still there. Thread: the owner. */
+void zk__keep_take_back(struct zk_slab *s);
+
+/* Whether there is a tail. Any thread; what it tells may change at once. */
+bool zk__keep_has_tail(struct zk_slab *s);
+
+/*
+ * Releases up to `bytes` of the tail, whole huge pages from its top. Returns how
+ * many; 0: there is none left. Any thread.
+ */
+size_t zk__keep_release(struct zk_slab *s, size_t bytes);
+
+/* Around what needs the slab's mapping to itself. */
+void zk__keep_lock(struct zk_slab *s);
+void zk__keep_unlock(struct zk_slab *s);
+
+#endif
