@@ -24,8 +24,9 @@
 /*
  * The table of arenas, read by every free of the process.
  *
- * T1  An entry is live iff its base is not 0; base is stored last when it
- *     becomes live (release) and first when it dies.
+ * T1  An entry is live iff its base is not 0. It changes only while `changes`,
+ *     which counts, is odd. A reader that saw an odd count, or another one after
+ *     reading than before, was not looking for this entry: see T3.
  * T2  [hull_lo, hull_hi) covers all entries that ever lived: it only grows, so
  *     the common answer, "not ours", costs one subtraction and one compare.
  * T3  An entry dies only when its lane closes, when nobody may use its
@@ -33,7 +34,11 @@
  *
  * Writers hold the lock.
  *
- * W1 -> A1   whoever sees an entry's base sees its size and its record
+ * W1 -> A1   whoever sees a count sees the entry and the record that came with
+ *            it, or a later one
+ * W3 -> A3   and if a later one, then also that the count went on: a sequence
+ *            lock, after Boehm, "Can seqlocks get along with programming language
+ *            memory models?" (MSPC 2012), without a fence
  * W2 -> A2   whoever sees the lower end of the hull sees a length that fits it
  */
 #define TABLE_SIZE 4096
@@ -44,7 +49,8 @@ static struct {
     _Atomic size_t hull_bytes;
     _Atomic unsigned used; /* entries at and above were never live */
     _Atomic size_t site_bytes, site_count; /* of arenas whose slabs move */
-    struct {
+    struct entry {
+        _Atomic uint32_t changes;
         _Atomic uintptr_t base;
         _Atomic size_t bytes;
         _Atomic(struct zk_arena *) arena;
@@ -84,6 +90,19 @@ count_sites(const struct zk_arena *a, size_t sign)
                                             sign * a->nslots * a->nsites);
 }
 
+/* pre: the lock is held */
+static void
+change_entry(struct entry *e, uintptr_t base, size_t bytes, struct zk_arena *a)
+{
+    uint32_t count = zk_load_relaxed(&e->changes);
+
+    zk_store_relaxed(&e->changes, count + 1);
+    zk_store_release(&e->base, base); /* W3, each of them */
+    zk_store_release(&e->bytes, bytes);
+    zk_store_release(&e->arena, a);
+    zk_store_release(&e->changes, count + 2); /* W1 */
+}
+
 static bool
 table_enter(struct zk_arena *a)
 {
@@ -95,9 +114,7 @@ table_enter(struct zk_arena *a)
             break;
     if (i < TABLE_SIZE) {
         widen_hull((uintptr_t)a->base, (uintptr_t)a->base + a->bytes);
-        zk_store_relaxed(&table.entry[i].bytes, a->bytes);
-        zk_store_relaxed(&table.entry[i].arena, a);
-        zk_store_release(&table.entry[i].base, (uintptr_t)a->base); /* W1 */
+        change_entry(&table.entry[i], (uintptr_t)a->base, a->bytes, a);
         if (i >= zk_load_relaxed(&table.used))
             zk_store_release(&table.used, i + 1);
         count_sites(a, 1);
@@ -112,7 +129,7 @@ table_leave(const struct zk_arena *a)
     pthread_mutex_lock(&table.lock);
     for (unsigned i = 0; i < TABLE_SIZE; i++)
         if (zk_load_relaxed(&table.entry[i].base) == (uintptr_t)a->base)
-            zk_store_release(&table.entry[i].base, (uintptr_t)0);
+            change_entry(&table.entry[i], 0, 0, NULL);
     count_sites(a, (size_t)-1);
     pthread_mutex_unlock(&table.lock);
 }
@@ -161,6 +178,22 @@ zk__arena_after_fork(struct zk_arena *a)
         zk__keep_unlock(&a->slabs[i]);
 }
 
+/* The arena of an entry, if the address lies in it; its offset there. */
+static struct zk_arena *
+look_into(const struct entry *e, uintptr_t at, size_t *offset)
+{
+    uint32_t count = zk_load_acquire(&e->changes); /* A1 <- W1 */
+    uintptr_t base = zk_load_acquire(&e->base);    /* A3 <- W3, each of them */
+    size_t bytes = zk_load_acquire(&e->bytes);
+    struct zk_arena *a = zk_load_acquire(&e->arena);
+
+    *offset = at - base;
+    if (base == 0 || *offset >= bytes || count % 2 != 0 ||
+        zk_load_relaxed(&e->changes) != count)
+        return NULL;
+    return a;
+}
+
 struct zk_place
 zk__arena_find(const void *p)
 {
@@ -172,14 +205,12 @@ zk__arena_find(const void *p)
         return none;
 
     for (unsigned i = 0; i < zk_load_acquire(&table.used); i++) {
-        uintptr_t base = zk_load_acquire(&table.entry[i].base); /* A1 <- W1 */
-        struct zk_arena *a;
+        size_t offset;
+        struct zk_arena *a = look_into(&table.entry[i], at, &offset);
         struct zk_slab *s;
-        size_t offset = at - base;
 
-        if (base == 0 || offset >= zk_load_relaxed(&table.entry[i].bytes))
+        if (a == NULL)
             continue;
-        a = zk_load_relaxed(&table.entry[i].arena);
         s = &a->slabs[slot_of(a, offset >> a->stride_shift)];
         return (struct zk_place){a, s,
                                  at - (uintptr_t)zk_load_relaxed(&s->base) >=
