@@ -22,13 +22,13 @@ def per_slab(on, off, moves):
     return (on - off) / moves if moves > 0.5 else None
 
 
-def heap_jobs(name, tests, divisor, contenders):
+def heap_jobs(tests, size, contenders):
     """Each test by each contender, which is a program with an environment."""
     jobs = []
     for test in tests:
-        argv = [test, str(divisor)]
+        argv = [test, str(size.of(1, 4, 64)), str(size.of(1, 1, 64))]
         for contender, program, env, preload in contenders:
-            jobs.append(Job(contender, [f"{name}_{program}"] + argv, env,
+            jobs.append(Job(contender, [f"heap_{program}"] + argv, env,
                             preload))
     return jobs
 
@@ -107,9 +107,8 @@ def arena(size):
             Job("zkrt", ["arena_bump", batches]),
             Job("zkrt", ["arena_phases"] + pairs),
             Job("hand", ["barrier_hand", "2", regions]),
-        ] + heap_jobs("heap", ["blocks", "pair", "zeroed"],
-                      size.of(1, 4, 64), contenders),
-        rows=rows, plan=size.plan(240), derived=derived)
+        ] + heap_jobs(["blocks", "pair", "zeroed"], size, contenders),
+        rows=rows, plan=size.plan(180), derived=derived)
 
 
 # ---- heap -----------------------------------------------------------------
@@ -169,8 +168,8 @@ def heap(size):
                         targets=targets))
     contenders = [("zkrt", "zkrt", {}, "")] + malloc_contenders(HEAPS)
     return Group("malloc and free outside of any phase",
-                 heap_jobs("heap", tests, size.of(1, 4, 64), contenders),
-                 rows, size.of(Plan(5, 9, 300), Plan(1, 1, 0, retries=0),
+                 heap_jobs(tests, size, contenders),
+                 rows, size.of(Plan(5, 9, 240), Plan(1, 1, 0, retries=0),
                                Plan(1, 1, 0, retries=0)))
 
 
@@ -201,7 +200,7 @@ def proof(size):
                       env, preload)
             jobs.append(job)
             if (mode in ("page", "rand") and option == "-" and
-                    (size.name != "smoke" or name == "zkrt")):
+                    (size.name == "full" or name in ("zkrt", "glibc tuned"))):
                 traced.append((f"{name}/{mode}_calls", job))
     peers = [m.name for m in MALLOCS]
     floor = ["zkrt no trap", "bump", "bump huge"]
@@ -240,7 +239,7 @@ def proof(size):
         row("memory calls of a warm proof, rand", "", "rand_calls",
             [Target("0", 0)]),
     ]
-    plan = size.of(Plan(5, 7, 540), Plan(1, 1, 0, retries=0),
+    plan = size.of(Plan(5, 7, 420), Plan(1, 1, 0, retries=0),
                    Plan(1, 1, 0, retries=0))
     return Group("253 buffers, 1541 MiB, two threads", jobs, rows, plan,
                  traced=traced)
@@ -292,6 +291,6 @@ def stark(size):
     for stage in ("trace", "extension", "commit", "quotient", "DEEP", "FRI",
                   "queries"):
         rows.append(row(f"warm, {stage}", "ms", f"warm_{stage}_ms"))
-    plan = size.of(Plan(5, 9, 300), Plan(1, 1, 0, retries=0),
+    plan = size.of(Plan(5, 9, 240), Plan(1, 1, 0, retries=0),
                    Plan(1, 1, 0, retries=0))
     return Group("examples/stark from end to end", jobs, rows, plan)

@@ -1,13 +1,14 @@
 /*
  * heap.c - small programs that are all malloc and free.
  *
- *     heap_CONTENDER TEST [DIVISOR]
+ *     heap_CONTENDER TEST [DIVISOR [SHRINK]]
  *
  * Owns:   what each test does. One test a process, so that none runs on what
  *         another left behind.
  * Never:  touches more of a block than the test says.
  *
- * DIVISOR makes a test shorter, for a run that is only a check.
+ * DIVISOR makes a test shorter. SHRINK makes large blocks and large numbers of
+ * blocks smaller, for a run that is only a check.
  */
 #include <pthread.h>
 #include <string.h>
@@ -19,9 +20,9 @@
 
 enum { BATCHES = 15 };
 
-static size_t divisor = 1;
+static size_t divisor = 1, shrink = 1;
 
-/* A count for the run as it is, and less of it for a check. */
+/* How often: less for a shorter run. */
 static size_t
 scaled(size_t n)
 {
@@ -133,7 +134,7 @@ static void **million;
 static double
 million_round(void)
 {
-    size_t n = scaled(1000000);
+    size_t n = (1000000 / shrink);
     uint64_t start = bench_now_ns(), took;
 
     for (size_t i = 0; i < n; i++) {
@@ -154,7 +155,7 @@ test_million(void)
 {
     double v[3];
 
-    million = calloc(scaled(1000000), sizeof *million);
+    million = calloc((1000000 / shrink), sizeof *million);
     bench_check(million != NULL, "calloc");
     (void)million_round();
     for (int i = 0; i < 3; i++)
@@ -248,7 +249,7 @@ test_churn(void)
 static void
 test_churn_70k(void)
 {
-    churn("churn_70k", scaled(70000));
+    churn("churn_70k", 70000 / shrink);
 }
 
 /* ---- two threads, each on a core of its own ------------------------------ */
@@ -471,7 +472,7 @@ hand_over(const char *metric, void (*producer)(void *),
 static void
 test_hand_64(void)
 {
-    hand_count = scaled(500000);
+    hand_count = scaled(200000);
     hand_largest = 64;
     hand_over("hand_64", produce, consume);
 }
@@ -479,7 +480,7 @@ test_hand_64(void)
 static void
 test_hand_mixed(void)
 {
-    hand_count = scaled(500000);
+    hand_count = scaled(200000);
     hand_largest = 4096;
     hand_over("hand_mixed", produce, consume);
 }
@@ -488,7 +489,7 @@ static void
 test_hand_bulk(void)
 {
     hand_batch = 1000;
-    hand_count = scaled(500) * hand_batch;
+    hand_count = scaled(200) * hand_batch;
     hand_over("hand_bulk", produce_batches, consume_batches);
 }
 
@@ -498,7 +499,7 @@ static double
 embeddings(void)
 {
     static const size_t floats[] = {384, 768, 1024, 1536};
-    size_t rounds = scaled(2000);
+    size_t rounds = scaled(500);
     void *held[64];
     uint64_t start = bench_now_ns();
 
@@ -563,7 +564,7 @@ large(void)
     size_t bytes = 0;
 
     for (int i = 0; i < 4; i++) {
-        size_t n = (17 + next_random(&random) % 48) * MIB / divisor;
+        size_t n = (17 + next_random(&random) % 48) * MIB / shrink;
         char *p = memory_must(memory_alloc(n));
 
         touch_pages(p, 0, n);
@@ -585,7 +586,7 @@ test_large(void)
 static double
 growth(void (*touch)(char *, size_t, size_t))
 {
-    size_t n = 4 * KIB, limit = 256 * MIB / divisor;
+    size_t n = 4 * KIB, limit = 256 * MIB / shrink;
     uint64_t start = bench_now_ns();
     char *p = memory_must(memory_alloc(n));
 
@@ -649,7 +650,7 @@ zeroed(const char *metric, size_t bytes)
 static void
 test_zeroed(void)
 {
-    size_t bytes = 512 * MIB / divisor;
+    size_t bytes = 512 * MIB / shrink;
 
     zeroed("zeroed_fresh", bytes);
     zeroed("zeroed_used", bytes);
@@ -682,10 +683,13 @@ static const struct {
 int
 main(int argc, char **argv)
 {
-    long by = bench_arg(argc, argv, 2, 1);
+    long shorter = bench_arg(argc, argv, 2, 1);
+    long smaller = bench_arg(argc, argv, 3, 1);
 
-    if (by > 0)
-        divisor = (size_t)by;
+    if (shorter > 0)
+        divisor = (size_t)shorter;
+    if (smaller > 0)
+        shrink = (size_t)smaller;
     for (size_t i = 0; argc > 1 && i < sizeof tests / sizeof *tests; i++)
         if (strcmp(argv[1], tests[i].name) == 0) {
             memory_open();
@@ -693,7 +697,8 @@ main(int argc, char **argv)
             memory_close();
             return 0;
         }
-    fputs("usage: heap TEST [DIVISOR], where TEST is one of:\n", stderr);
+    fputs("usage: heap TEST [DIVISOR [SHRINK]], where TEST is one of:\n",
+          stderr);
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
         fprintf(stderr, "    %s\n", tests[i].name);
     return 2;

@@ -48,7 +48,7 @@ tiny_iteration(size_t i)
 static inline uint64_t
 irregular_steps(size_t i)
 {
-    if (i < IRREGULAR_COUNT / 4 * 3)
+    if (i < (size_t)IRREGULAR_COUNT / 4 * 3)
         return 1;
     return IRREGULAR_STEPS * (1 + bench_mix(i) % 15);
 }

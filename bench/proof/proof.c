@@ -109,7 +109,7 @@ share(unsigned thread)
 
         if (mode == PACED)
             pause_until(start + paced_ns * i / count, &paused);
-        while (mode == RAND && live + bytes > live_limit) {
+        while (mode == RAND && n > 0 && live + bytes > live_limit) {
             random = bench_mix(random);
             size_t victim = random % n;
 
