@@ -27,7 +27,7 @@ def arguments():
         prog="tools/bench", description="zkrt beside its peers, as ratios")
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true",
-                      help="fewer and shorter rounds, under five minutes")
+                      help="fewer and shorter rounds")
     size.add_argument("--smoke", action="store_true",
                       help="only that everything runs and is right")
     parser.add_argument("--seed", type=int, help="of the order of runs")
