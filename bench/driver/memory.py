@@ -179,6 +179,7 @@ def heap(size):
 def proof_contenders():
     found = [
         ("zkrt", "proof_zkrt", "-", {}, ""),
+        ("zkrt loop", "proof_zkrt", "loop", {}, ""),
         ("zkrt no trap", "proof_zkrt", "-", {"ZK_ALLOC_TRAP": "off"}, ""),
         ("bump", "proof_bump", "-", {}, ""),
         ("bump huge", "proof_bump", "huge", {}, ""),
@@ -203,7 +204,7 @@ def proof(size):
                     (size.name == "full" or name in ("zkrt", "glibc tuned"))):
                 traced.append((f"{name}/{mode}_calls", job))
     peers = [m.name for m in MALLOCS]
-    floor = ["zkrt no trap", "bump", "bump huge"]
+    floor = ["zkrt loop", "zkrt no trap", "bump", "bump huge"]
 
     def row(title, unit, metric, targets, with_floor=True):
         return Row(title, unit, f"zkrt/{metric}", keys(metric, *peers),
