@@ -373,8 +373,7 @@ unmark(const struct zk_arena *a, unsigned slot)
     for (unsigned i = 0; i < a->nsites; i++)
         if (i == site_now(a, slot) ||
             zk_load_relaxed(&a->sites[(size_t)slot * a->nsites + i].epoch) != 0)
-            zk__unpoison(site_base(a, slot, i),
-                         (size_t)(s->top - zk_slab_base(s)));
+            zk__unpoison(site_base(a, slot, i), zk_slab_accessible(s));
 }
 
 void
@@ -447,7 +446,7 @@ move_on(struct zk_arena *a, unsigned slot)
     }
     /* A site that was left is marked as dead already. */
     if (ZK_HAVE_ASAN && zk_load_relaxed(&to->epoch) == 0)
-        zk__poison(zk_slab_base(s), (size_t)(s->top - zk_slab_base(s)));
+        zk__poison(zk_slab_base(s), zk_slab_accessible(s));
     zk_bump_relaxed(&a->moves, (uint64_t)1);
 }
 
@@ -524,7 +523,7 @@ reset_slabs(struct zk_arena *a, bool move, bool forget)
     bool keep_all = a->want.keep_bytes == SIZE_MAX;
 
     for (unsigned i = 0; i < n; i++) {
-        bool used = zk__slab_peak(&a->slabs[i]) != 0;
+        bool used = zk__slab_used(&a->slabs[i]);
 
         if (forget)
             zk__keep_forget(&a->slabs[i]);
@@ -597,7 +596,7 @@ struct zk_arena_use
 zk__arena_use(const struct zk_arena *a)
 {
     unsigned n = zk_load_relaxed(&a->active);
-    struct zk_arena_use use = {0, 0, 0};
+    struct zk_arena_use use = {0, 0, 0, 0};
 
     for (unsigned i = 0; i < n; i++) {
         const struct zk_slab *s = &a->slabs[i];
@@ -605,6 +604,7 @@ zk__arena_use(const struct zk_arena *a)
         use.bytes += (size_t)(zk_slab_next(s) - zk_slab_base(s));
         use.peak_bytes += zk__slab_peak(s);
         use.stage_peak_bytes += zk__slab_stage_peak(s);
+        use.scratch_peak_bytes += zk_load_relaxed(&s->scratch_peak);
     }
     return use;
 }

@@ -139,6 +139,7 @@ struct zk_arena_use {
     size_t bytes;
     size_t peak_bytes;
     size_t stage_peak_bytes;
+    size_t scratch_peak_bytes;
 };
 
 struct zk_arena_use zk__arena_use(const struct zk_arena *a);

@@ -36,6 +36,8 @@ void
 zk__keep_note(struct zk_slab *s)
 {
     s->high[0] = zk_max_size(s->high[0], zk__slab_peak(s));
+    s->scratch_high[0] =
+        zk_max_size(s->scratch_high[0], zk_load_relaxed(&s->scratch_peak));
 }
 
 void
@@ -43,6 +45,35 @@ zk__keep_forget(struct zk_slab *s)
 {
     s->high[1] = s->high[0];
     s->high[0] = 0;
+    s->scratch_high[1] = s->scratch_high[0];
+    s->scratch_high[0] = 0;
+}
+
+/*
+ * Releases scratch that recent phases did not use, here and now: it is little as
+ * a rule, and a tail of its own would need a second pair of marks. Blocks that
+ * have been where scratch was are the tail's.
+ */
+static void
+release_scratch(struct zk_slab *s, size_t least)
+{
+    size_t high = zk_max_size(s->scratch_high[0], s->scratch_high[1]);
+    size_t keep = zk_round_up(zk_max_size(high, least), ZK_HUGE_PAGE);
+    size_t room = (size_t)(s->limit - zk_slab_base(s));
+    char *low = s->limit - zk_min_size(keep, room), *from;
+
+    if (s->scratched >= low)
+        return;
+    zk__keep_lock(s);
+    from = s->tail_end > s->end ? s->tail_end : s->touched;
+    from = from > s->scratched ? from : s->scratched;
+    from -= (uintptr_t)from % zk__os_page();
+    if (from < low) {
+        zk__os_discard(from, (size_t)(low - from));
+        zk_bump_relaxed(&s->released, (uint64_t)(low - from));
+    }
+    s->scratched = low; /* S2 */
+    zk__keep_unlock(s);
 }
 
 bool
@@ -52,6 +83,7 @@ zk__keep_give_up(struct zk_slab *s, size_t least)
     char *end, *tail_end = s->touched;
 
     ZK_ASSERT(zk_slab_next(s) == zk_slab_base(s));
+    release_scratch(s, least);
     bytes = zk_round_up(bytes, ZK_HUGE_PAGE);
     if (bytes >= (size_t)(s->end - zk_slab_base(s)))
         return zk__keep_has_tail(s);
@@ -64,6 +96,9 @@ zk__keep_give_up(struct zk_slab *s, size_t least)
         tail_end = s->tail_end;
     s->end = end;
     s->tail_end = tail_end > end ? tail_end : end;
+    s->tail_most =
+        zk_slab_base(s) + zk_round_up((size_t)(s->tail_end - zk_slab_base(s)),
+                                      ZK_HUGE_PAGE); /* as release does */
     if (s->touched > end)
         s->touched = end;
     zk__keep_unlock(s);

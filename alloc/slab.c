@@ -67,10 +67,12 @@ zk__slab_init(struct zk_slab *s, char *base, size_t slab_bytes, char *tables,
 
     zk_store_relaxed(&s->base, base);
     zk_slab_set_next(s, base);
-    s->end = s->top = s->tail_end = s->touched = s->dirty = base;
+    s->end = s->top = s->tail_end = s->tail_most = base;
+    s->touched = s->dirty = base;
     zk_store_relaxed(&s->peak, base);
     zk_store_relaxed(&s->stage_peak, base);
     s->limit = base + slab_bytes - page; /* the last page guards */
+    s->scratch = s->scratched = s->limit;
     s->pages = (zk_page_word *)(void *)tables;
     tables += zk_round_up(t.pages, page);
     s->extents = (struct zk_extent *)(void *)tables;
@@ -103,14 +105,14 @@ commit_table(void *table, size_t from, size_t to)
  * kernel can move in one call.
  */
 static void
-advise(struct zk_slab *s, char *to)
+advise(const struct zk_slab *s)
 {
     char *from = zk_slab_base(s);
 
     if (s->huge == ZK_HUGE_NEVER)
-        zk__os_advise_huge(from, (size_t)(to - from), false);
-    else if (s->huge == ZK_HUGE_ALWAYS || to > from + SMALL_PAGES)
-        zk__os_advise_huge(from, (size_t)(to - from), true);
+        zk__os_advise_huge(from, zk_slab_accessible(s), false);
+    else if (s->huge == ZK_HUGE_ALWAYS || s->top > from + SMALL_PAGES)
+        zk__os_advise_huge(from, zk_slab_accessible(s), true);
 }
 
 static bool
@@ -128,12 +130,14 @@ commit_to(struct zk_slab *s, char *to)
         !zk__os_commit(s->top, (size_t)(to - s->top)))
         return false;
 
-    advise(s, to);
-    zk__poison(s->top, (size_t)(to - s->top));
+    if (!s->whole) /* else it is marked, and there may be scratch */
+        zk__poison(s->top, (size_t)(to - s->top));
     zk__keep_lock(s);
     s->end = s->top = s->tail_end = to;
     zk__keep_unlock(s);
-    zk_store_relaxed(&s->committed, (uint64_t)upto);
+    advise(s);
+    if (!s->whole)
+        zk_store_relaxed(&s->committed, (uint64_t)upto);
     return true;
 }
 
@@ -192,7 +196,7 @@ bump(struct zk_slab *s, size_t n, size_t align)
 {
     uintptr_t at = (uintptr_t)zk_slab_next(s);
     size_t skip = zk_round_up(at, align) - at;
-    size_t room = (size_t)(s->limit - zk_slab_next(s));
+    size_t room = (size_t)(s->scratch - zk_slab_next(s)); /* S7 */
     char *p;
 
     if (skip > room || n > room - skip)
@@ -289,9 +293,77 @@ zk__slab_alloc_zeroed(struct zk_slab *s, size_t n)
         zk__keep_take_back(s);
     touched = s->touched; /* before the call moves it */
     p = zk__slab_alloc(s, n, ZK_GRANULE);
-    if (p != NULL && p < touched)
+    if (p == NULL)
+        return NULL;
+    if (p < touched)
         memset(p, 0, zk_min_size(n, (size_t)(touched - p)));
+    if (ZK_UNLIKELY(p + n > s->scratched)) {
+        char *from = p > s->scratched ? p : s->scratched;
+
+        memset(from, 0, (size_t)(p + n - from));
+    }
     return p;
+}
+
+/* ---- scratch ---------------------------------------------------------- */
+
+/*
+ * Has the whole slab accessible, as one mapping. Blocks go on to ask before they
+ * grow beyond `end`, so that their advice for huge pages comes when it is time
+ * for it. AddressSanitizer's marks would take an eighth of a large slab.
+ */
+static bool
+open_far_end(struct zk_slab *s)
+{
+    size_t more = (size_t)(s->limit - s->top);
+
+    if (s->no_far_end || (ZK_HAVE_ASAN && more > COMMIT_CHUNK))
+        return false;
+    if (more != 0 && !zk__os_commit(s->top, more)) {
+        s->no_far_end = true; /* it would be asked for each scratch */
+        return false;
+    }
+    zk__poison(s->top, more);
+    s->whole = true;
+    zk_store_relaxed(&s->committed, (uint64_t)(s->limit - zk_slab_base(s)));
+    advise(s); /* as the rest: it stays one mapping */
+    return true;
+}
+
+void *
+zk__slab_scratch(struct zk_slab *s, size_t n, size_t align)
+{
+    size_t room = (size_t)(s->scratch - zk_slab_next(s));
+    size_t bytes = n + (n == 0), skip, used;
+    char *p;
+
+    if (bytes > room)
+        return NULL;
+    p = s->scratch - zk_round_up(bytes, ZK_GRANULE);
+    skip = (uintptr_t)p & (align - 1);
+    if (p < zk_slab_next(s) || skip > (size_t)(p - zk_slab_next(s)))
+        return NULL;
+    p -= skip;
+    if (ZK_UNLIKELY(!s->whole) && !open_far_end(s))
+        return NULL;
+    if (ZK_UNLIKELY(s->end < s->top && p < s->tail_most))
+        zk__keep_take_back(s); /* S7: idle workers may be after it */
+    s->scratch = p;
+    if (p < s->scratched)
+        s->scratched = p;
+    used = (size_t)(s->limit - p);
+    if (used > zk_load_relaxed(&s->scratch_peak))
+        zk_store_relaxed(&s->scratch_peak, used);
+    zk__unpoison(p, n);
+    return p;
+}
+
+void
+zk__slab_scratch_back(struct zk_slab *s, char *low)
+{
+    ZK_ASSERT(s->scratch <= low && low <= s->limit);
+    zk__poison(s->scratch, (size_t)(low - s->scratch));
+    s->scratch = low;
 }
 
 /* ---- looking up ------------------------------------------------------- */
@@ -336,7 +408,7 @@ zk__slab_free(struct zk_slab *s, void *address)
 static bool
 move_top(struct zk_slab *s, char *p, size_t bytes)
 {
-    if (bytes > (size_t)(s->limit - p))
+    if (bytes > (size_t)(s->scratch - p))
         return false;
     if (p + bytes > s->end && !grow(s, p + bytes))
         return false;
@@ -386,6 +458,8 @@ zk__slab_reset(struct zk_slab *s)
     s->dirty = zk_slab_base(s);
     zk_store_relaxed(&s->peak, zk_slab_base(s));
     zk_store_relaxed(&s->stage_peak, zk_slab_base(s));
+    zk__slab_scratch_back(s, s->limit); /* of tasks that a fork() cut off */
+    zk_store_relaxed(&s->scratch_peak, (size_t)0);
     s->depth = 0;
     close_window(s);
     zk__reuse_clear(&s->free[0]);
@@ -404,7 +478,7 @@ bool
 zk__slab_move(struct zk_slab *s, char *to)
 {
     char *from = zk_slab_base(s);
-    size_t committed = (size_t)(s->top - from);
+    size_t committed = zk_slab_accessible(s);
 
     ZK_ASSERT(zk_slab_next(s) == from && s->depth == 0);
     zk__keep_lock(s);
@@ -413,9 +487,12 @@ zk__slab_move(struct zk_slab *s, char *to)
         return false;
     }
     s->end = to + (s->end - from);
-    s->top = to + committed;
+    s->top = to + (s->top - from);
     s->tail_end = to + (s->tail_end - from);
+    s->tail_most = to + (s->tail_most - from);
+    s->scratched = to + (s->scratched - from);
     s->limit = to + (s->limit - from);
+    s->scratch = s->limit;
     s->touched = to + (s->touched - from);
     s->dirty = to;
     zk_store_relaxed(&s->peak, to);
@@ -488,6 +565,12 @@ size_t
 zk__slab_peak(const struct zk_slab *s)
 {
     return fill(s, zk_load_relaxed(&s->peak));
+}
+
+bool
+zk__slab_used(const struct zk_slab *s)
+{
+    return zk__slab_peak(s) != 0 || zk_load_relaxed(&s->scratch_peak) != 0;
 }
 
 size_t

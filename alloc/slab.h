@@ -1,9 +1,9 @@
 /*
  * slab.h - one slot's bump range and the sizes of the blocks in it.
  *
- *     base                          next          end           limit
- *      v                             v             v              v
- *      | block | window of small ... | free        | not committed | guard
+ *     base                          next     end            scratch  limit
+ *      v                             v        v                v      v
+ *      | block | window of small ... | free   | not committed  | used | guard
  *
  * (Between end and what is committed there may be a tail: keep.h.)
  *
@@ -27,9 +27,9 @@
  * 3 % of its windows, touched only where blocks start. A reset writes none of
  * it: the tag changes, and words with an old tag name no block.
  *
- * S1  base <= next <= end <= top <= limit, all but limit multiples of 64.
- * S2  Bytes above `touched` have never been handed out since their pages were
- *     fresh: they read as zero.
+ * S1  base <= next <= end <= top <= limit, all multiples of 64.
+ * S2  Bytes in [touched, scratched) have never been handed out since their pages
+ *     were fresh: they read as zero.
  * S3  A word of pages[] names a live block iff it lies below next, its tag is
  *     the slab's, and its kind says so. Words in [.., dirty) may carry the
  *     slab's tag from blocks that a rewind killed, so whoever bumps over them
@@ -40,6 +40,11 @@
  *     Each stage has free lists of its own, since its memory dies with it.
  * S6  A block is in the inbox at most once: whoever sends it there has changed
  *     its word or its size to "sent" with a CAS first.
+ * S7  next <= scratch <= limit. What lies above scratch belongs to scopes of
+ *     tasks that run (scratch.h). It has no words and no sizes, so as a block
+ *     it is none. Where it is used, all up to the limit is accessible, still
+ *     as one mapping, though the tables reach up to top only. No live scratch
+ *     lies in a tail.
  *
  * Thread: the slot's owner, but for zk__slab_block() and zk__slab_send(), which
  * any thread may call on a block that was passed to it properly.
@@ -94,16 +99,22 @@ struct zk_slab {
     char *end;                  /* as far as next may go without asking */
     char *top;                  /* what is committed; end < top: see keep.h */
     char *tail_end;             /* keep.h */
+    char *tail_most;            /* what a release of it may reach */
     char *limit;                /* what is reserved, less the guard */
+    char *scratch;              /* S7: as far as blocks may go */
+    char *scratched;            /* S2: the lowest that scratch ever was */
     char *touched;              /* S2 */
     char *dirty;                /* S3 */
     _Atomic(char *) peak;       /* highest next since the reset; as next */
     _Atomic(char *) stage_peak; /* the same since the innermost begin */
     zk_page_word *pages;
     struct zk_extent *extents;
-    _Atomic uint32_t tag; /* as next */
-    unsigned depth;       /* marks in use */
-    size_t high[2];       /* peaks of this window of time, and of the last */
+    _Atomic uint32_t tag;   /* as next */
+    unsigned depth;         /* marks in use */
+    size_t high[2];         /* peaks of this window of time, and of the last */
+    size_t scratch_high[2]; /* the same of scratch */
+    bool whole;             /* S7: accessible up to the limit */
+    bool no_far_end;        /* the kernel has refused that once */
     enum zk_huge huge;
     struct zk_slab_mark marks[ZK_MAX_STAGES];
     struct zk_free free[ZK_MAX_STAGES + 1]; /* by depth */
@@ -123,6 +134,7 @@ struct zk_slab {
     _Atomic uint64_t stale_calls;
     _Atomic uint64_t bytes_ended;
     _Atomic uint64_t committed;
+    _Atomic size_t scratch_peak; /* the most scratch since the reset */
 };
 
 /* What stands at an address of a slab. */
@@ -214,6 +226,20 @@ void zk__slab_reset(struct zk_slab *s);
  * pre  it was just reset
  */
 bool zk__slab_move(struct zk_slab *s, char *to);
+
+/*
+ * n bytes of scratch at a multiple of align, below what is in use of it; or NULL:
+ * no room, or the far end cannot be committed.
+ *
+ * pre  as zk__slab_alloc
+ */
+void *zk__slab_scratch(struct zk_slab *s, size_t n, size_t align);
+
+/* All scratch below this address is dead. pre: s->scratch <= low */
+void zk__slab_scratch_back(struct zk_slab *s, char *low);
+
+/* Whether anything has been handed out since the reset. */
+bool zk__slab_used(const struct zk_slab *s);
 
 /* Begins a stage: records where it can be rewound to. pre: quiet. */
 void zk__slab_mark(struct zk_slab *s);

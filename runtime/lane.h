@@ -21,6 +21,7 @@
 #include <zkrt/runtime.h>
 
 #include "alloc/arena.h"
+#include "alloc/scratch.h"
 #include "private/atomic.h"
 #include "private/topology.h"
 #include "runtime/config.h"
@@ -57,7 +58,8 @@ struct zk_phase {
     bool held;      /* under the lane's lock: some thread's last phase */
     unsigned depth; /* the opener, for the tasks: as zk_thread's */
     size_t records; /* bytes of this record */
-    char name[ZK_MAX_STAGES + 2][ZK_PHASE_NAME]; /* by depth */
+    struct zk_scratch_frame scratch[ZK_MAX_STAGES + 1]; /* the opener's */
+    char name[ZK_MAX_STAGES + 2][ZK_PHASE_NAME];        /* by depth */
 
     ZK_ALIGNED_LINE _Atomic uint64_t far_pushed; /* threads without a slot */
     struct zk_count count[];                     /* per slot */

@@ -80,6 +80,7 @@ run_range(struct zk_job *job, uintptr_t x, uintptr_t y)
     struct zk_slot *self = zk__thread.slot;
     size_t unit = loop->grain != 0 ? loop->grain : 1;
     size_t begin = x, end = y;
+    struct zk_scratch_frame none = zk__scratch_enter();
 
     while (begin < end) {
         int code;
@@ -101,6 +102,7 @@ run_range(struct zk_job *job, uintptr_t x, uintptr_t y)
             code = call_and_learn(loop, begin, n);
             begin += n;
         }
+        zk__scratch_leave(&none);
         if (code != 0)
             return code;
         if (zk__job_stopped(job))
@@ -129,11 +131,14 @@ run_loop(struct zk_slot *self, struct loop *loop, size_t end)
     const struct zk_job *outer = self->job;
     int64_t frame = self->frame;
 
+    struct zk_scratch_frame scratch = zk__scratch_enter();
+
     self->job = job;
     self->frame = job->mark;
     code = zk__job_stopped(job) ? 0 : run_range(job, loop->begin, end);
     self->frame = frame < self->frame ? frame : self->frame;
     self->job = outer;
+    zk__scratch_leave(&scratch);
 
     if (code != 0)
         zk__job_fail(job, code);
@@ -147,6 +152,8 @@ run_loop(struct zk_slot *self, struct loop *loop, size_t end)
 static zk_err_t
 run_alone(struct loop *loop, size_t end)
 {
+    struct zk_scratch_frame outer = zk__scratch_enter();
+    struct zk_scratch_frame none = zk__scratch_enter();
     size_t begin = loop->begin;
     int code = 0;
 
@@ -157,7 +164,9 @@ run_alone(struct loop *loop, size_t end)
 
         code = call_and_learn(loop, begin, n);
         begin += n;
+        zk__scratch_leave(&none);
     }
+    zk__scratch_leave(&outer);
     return code;
 }
 

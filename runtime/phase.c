@@ -200,6 +200,7 @@ begin_stage(struct zk_thread *me, const char *name)
     hold_still(me);
     zk__arena_mark(phase->arena);
     let_go(phase);
+    phase->scratch[me->depth] = zk__scratch_enter();
     set_depth(me, me->depth + 1);
     set_name(phase, name);
     zk_add_relaxed(&phase->lane->stages_begun, (uint64_t)1);
@@ -227,6 +228,7 @@ open_phase(struct zk_thread *me, const char *name)
 
     self->phase = phase;
     zk__slab_use(zk__arena_slab(phase->arena, self->index));
+    phase->scratch[0] = zk__scratch_enter();
     zk_store_seq_cst(&phase->open, true);
 }
 
@@ -290,6 +292,7 @@ close_phase(struct zk_thread *me)
     zk_store_seq_cst(&phase->open, false);
     zk_fence_seq_cst(); /* the counts are read after the store */
     zk__wait_phase(self, phase);
+    zk__scratch_leave(&phase->scratch[0]);
     cancelled = zk__cancel_close(phase->cell);
     zk__arena_ended(phase->arena);
     self->phase = phase->lane->outside;
@@ -316,6 +319,7 @@ end(void)
 
     if (me->depth > 1) {
         hold_still(me);
+        zk__scratch_leave(&phase->scratch[me->depth - 1]);
         zk__arena_rewind(phase->arena);
         let_go(phase);
         set_depth(me, me->depth - 1);

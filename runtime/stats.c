@@ -129,6 +129,7 @@ zk_phase_stats(zk_phase_stats_t *stats)
         .bytes = use.bytes,
         .peak_bytes = use.peak_bytes,
         .stage_peak_bytes = use.stage_peak_bytes,
+        .scratch_peak_bytes = use.scratch_peak_bytes,
     };
     memcpy(stats->name, phase->name[phase->depth != 0 ? phase->depth : 1],
            sizeof stats->name);

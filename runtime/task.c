@@ -71,6 +71,7 @@ zk__task_run(struct zk_slot *self, struct zk_task task)
         zk__slab_use(job->phase->arena != NULL
                          ? zk__arena_slab(job->phase->arena, self->index)
                          : &zk__slab_none);
+    struct zk_scratch_frame outer_scratch = zk__scratch_enter();
 
     self->phase = job->phase;
     self->job = job;
@@ -86,6 +87,7 @@ zk__task_run(struct zk_slot *self, struct zk_task task)
     self->frame = outer_frame < self->frame ? outer_frame : self->frame;
     self->job = outer_job;
     self->phase = outer_phase;
+    zk__scratch_leave(&outer_scratch);
     zk__slab_use(outer_slab);
     count_done(self, job);
 }

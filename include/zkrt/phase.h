@@ -148,8 +148,9 @@ typedef struct {
     unsigned depth;    /* 0 none open, 1 the phase, 2 a stage of it, ... */
     size_t bytes;      /* allocated and not rewound, all slots */
     size_t peak_bytes; /* the most that was, since the outermost begin */
-    size_t stage_peak_bytes; /* the same since the innermost begin */
-    char name[48];           /* of the innermost one */
+    size_t stage_peak_bytes;   /* the same since the innermost begin */
+    char name[48];             /* of the innermost one */
+    size_t scratch_peak_bytes; /* the most scratch, since the outermost begin */
 } zk_phase_stats_t;
 
 /*

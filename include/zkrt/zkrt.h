@@ -25,6 +25,7 @@
 #include <zkrt/parallel.h>
 #include <zkrt/phase.h>
 #include <zkrt/runtime.h>
+#include <zkrt/scratch.h>
 #include <zkrt/version.h>
 
 #endif

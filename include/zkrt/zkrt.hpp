@@ -1,7 +1,7 @@
 /*
  * zkrt.hpp - zkrt for C++17, header only.
  *
- * Owns:   a phase guard and loops over lambdas. Exceptions cross both: a phase
+ * Owns:   a phase guard, a scope of scratch, and loops over lambdas. Exceptions cross both: a phase
  *         ends while one passes, and the first one that a loop body throws is
  *         rethrown to the caller of the loop.
  * Never:  adds state of its own to the C interface.
@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstddef>
 #include <exception>
+#include <new>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
@@ -88,6 +89,39 @@ class phase
     }
 
     zk_phase_guard_t guard_ = {0, 0};
+};
+
+/*
+ * A scope of scratch (scratch.h) for the length of a C++ scope. alloc() throws
+ * std::bad_alloc where zk_scratch_alloc() has none: no memory, an alignment that
+ * is none, or called from another task than the one that made the object.
+ */
+class scratch
+{
+  public:
+    scratch() noexcept : scope_(zk_scratch_begin())
+    {
+    }
+
+    scratch(const scratch &) = delete;
+    scratch &operator=(const scratch &) = delete;
+
+    ~scratch()
+    {
+        (void)zk_scratch_end(scope_);
+    }
+
+    void *alloc(std::size_t n, std::size_t align = 0)
+    {
+        void *p = zk_scratch_alloc(n, align);
+
+        if (p == nullptr)
+            throw std::bad_alloc();
+        return p;
+    }
+
+  private:
+    zk_scratch_t scope_;
 };
 
 namespace detail
