@@ -306,6 +306,58 @@ test_queues_of_one_phase_leave_the_data_of_the_next_alone(void **state)
     assert_int_equal(zk_load_relaxed(&w.ran), rounds * (2 * 200 + 3 * 3000));
 }
 
+/* N3, B16: tasks that one worker pushes and others steal make a deque grow inside
+ * a phase. The next phase overwrites all that the first one had, and has it
+ * overwritten by nobody. Each round is a new lane's first, so its deques grow. */
+static void
+test_deques_that_grew_under_thieves_leave_the_next_phase_alone(void **state)
+{
+    unsigned rounds = test_scaled(100), grew = 0;
+    uint64_t steals = 0;
+
+    (void)state;
+    for (unsigned round = 0; round < rounds; round++) {
+        struct work w = {.lane = test_lane(3, 4 * MIB, 1)};
+        struct canaries mine = {.key = round}, theirs = {.key = ~round};
+        const struct zk_ring *rings[3];
+        char *all;
+
+        assert_non_null(w.lane);
+        assert_int_equal(zk_runtime_enter(w.lane), ZK_OK);
+        for (int i = 0; i < 3; i++)
+            rings[i] = w.lane->slots[i].deque.ring;
+        assert_int_equal(zk_phase_begin("grow"), ZK_OK);
+        assert_int_equal(test_run_on_worker(spawn_many, &w), 0);
+        assert_int_equal(spawn_many(&w), 0);
+        assert_int_equal(test_phase_stats().bytes, 0);
+        assert_int_equal(zk_phase_end(), ZK_OK);
+        for (int i = 0; i < 3; i++)
+            grew += w.lane->slots[i].deque.ring != rings[i];
+
+        assert_int_equal(zk_phase_begin("use"), ZK_OK);
+        assert_int_equal(set_canaries(&mine), 0);
+        assert_int_equal(test_run_on_worker(set_canaries, &theirs), 0);
+        all = zk_malloc(2 * MIB);
+        assert_non_null(all);
+        test_fill(all, 2 * MIB, round);
+        assert_int_equal(test_run_on_worker(spawn_many, &w), 0);
+        assert_int_equal(spawn_many(&w), 0);
+        assert_true(canaries_live(&mine));
+        assert_true(canaries_live(&theirs));
+        assert_true(test_holds(all, 2 * MIB, round));
+        assert_int_equal(zk_phase_end(), ZK_OK);
+
+        steals += test_stats(w.lane).steals;
+        assert_int_equal(zk_load_relaxed(&w.refused), 0);
+        assert_int_equal(zk_load_relaxed(&w.ran), 4 * 3000);
+        assert_int_equal(zk_runtime_close(w.lane), ZK_OK);
+    }
+    printf("%u deques grew in %u rounds, %llu steals\n", grew, rounds,
+           (unsigned long long)steals);
+    assert_int_not_equal(grew, 0);
+    assert_int_not_equal(steals, 0);
+}
+
 #define owned_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -314,6 +366,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         owned_test(test_what_grows_inside_a_phase_takes_nothing_from_its_arena),
         owned_test(test_queues_of_one_phase_leave_the_data_of_the_next_alone),
+        cmocka_unit_test(
+            test_deques_that_grew_under_thieves_leave_the_next_phase_alone),
     };
 
     rt_begin();
