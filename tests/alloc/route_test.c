@@ -135,7 +135,7 @@ test_every_threshold_routes_by_itself(void **state)
     assert_int_equal(zk_runtime_enter(*state), ZK_OK);
 }
 
-/* B8, B10: a small block that outlives its phase is not touched by the next. */
+/* B8, B24: a small block that outlives its phase is not touched by the next. */
 static void
 test_small_block_of_a_phase_survives_the_next(void **state)
 {
@@ -152,6 +152,49 @@ test_small_block_of_a_phase_survives_the_next(void **state)
     assert_true(test_holds(p, 1000, 5));
     zk_free(p);
     end();
+}
+
+/* B10: what a library keeps may reach the threshold. Then it is the phase's and
+ * dies with it, which is told; a higher threshold keeps it, and so does having
+ * been small at first. */
+static void
+test_what_a_library_keeps_can_be_kept_out_of_the_arena(void **state)
+{
+    const size_t sizes[] = {4096, 5000, 6144};
+
+    assert_int_equal(zk_runtime_leave(), ZK_OK);
+    for (int raised = 0; raised <= 1; raised++) {
+        zk_runtime_t *lane = test_lane(2, SLAB, raised != 0 ? 8192 : 0);
+        char *kept[3], *grown[3], *all;
+
+        assert_non_null(lane);
+        assert_int_equal(zk_phase_begin_on(lane, "a"), ZK_OK);
+        for (int i = 0; i < 3; i++) {
+            kept[i] = zk_malloc(sizes[i]);
+            grown[i] = zk_realloc(zk_malloc(100), sizes[i]);
+            assert_int_equal(zk_in_arena(kept[i]), !raised);
+            assert_false(zk_in_arena(grown[i]));
+            test_fill(kept[i], sizes[i], 1);
+            test_fill(grown[i], sizes[i], 2);
+        }
+        assert_int_equal(zk_phase_end(), ZK_OK);
+        assert_int_equal(zk_phase_begin_on(lane, "b"), ZK_OK);
+        all = zk_malloc(8 * MIB);
+        memset(all, 0xff, 8 * MIB);
+        for (int i = 0; i < 3; i++) {
+            assert_true(test_holds(grown[i], sizes[i], 2));
+            zk_free(grown[i]);
+            if (raised != 0)
+                assert_true(test_holds(kept[i], sizes[i], 1));
+            else
+                assert_int_equal(zk_usable_size(kept[i]), 0);
+            zk_free(kept[i]);
+        }
+        assert_int_equal(test_stats(lane).stale_calls, raised != 0 ? 0 : 6);
+        assert_int_equal(zk_phase_end(), ZK_OK);
+        assert_int_equal(zk_runtime_close(lane), ZK_OK);
+    }
+    assert_int_equal(zk_runtime_enter(*state), ZK_OK);
 }
 
 /* ---- overflow -------------------------------------------------------------- */
@@ -210,7 +253,7 @@ test_request_larger_than_a_slab_is_the_heaps(void **state)
     assert_true(test_stats(*state).overflow_count >= 1);
 }
 
-/* N7: nothing wraps, in or out of a phase, and the errors say so. */
+/* N7, R11: nothing wraps, in or out of a phase, and the errors say so. */
 static void
 test_impossible_sizes_are_null_with_enomem(void **state)
 {
@@ -255,6 +298,7 @@ test_impossible_sizes_are_null_with_enomem(void **state)
     assert_true(test_stats(lane).overflow_bytes > SLAB);
 }
 
+/* R2, R4 */
 static void
 test_alignment_that_is_no_power_of_two_is_refused(void **state)
 {
@@ -501,6 +545,43 @@ test_realloc_of_a_dead_block_is_null_and_counted(void **state)
     end();
 }
 
+/* Z15, B20: with the trap off the old pointer may be a live block again. What is
+ * grown is that one, with as many bytes as it has; nothing is read behind it. */
+static void
+test_realloc_of_an_address_that_lives_again_moves_what_lives(void **state)
+{
+    zk_runtime_t *lane = NULL;
+    char *old, *fresh, *neighbour, *grown;
+
+    assert_int_equal(zk_runtime_leave(), ZK_OK);
+    assert_int_equal(
+        zk_runtime_open(&lane,
+                        ZK_OPTIONS(.workers = 1, .slab_bytes = SLAB,
+                                   .bind = ZK_BIND_NONE, .trap = ZK_TRAP_OFF,
+                                   .notice = test_no_notice)),
+        ZK_OK);
+    assert_int_equal(zk_phase_begin_on(lane, "old"), ZK_OK);
+    old = zk_malloc(8192);
+    memset(old, 0xc1, 8192);
+    assert_int_equal(zk_phase_end(), ZK_OK);
+    assert_int_equal(zk_phase_begin_on(lane, "new"), ZK_OK);
+    fresh = zk_malloc(4096);
+    neighbour = zk_malloc(4096);
+    assert_ptr_equal(fresh, old);
+    test_fill(fresh, 4096, 0xd0);
+    test_fill(neighbour, 4096, 0xee);
+    grown = zk_realloc(old, 16384);
+    assert_non_null(grown);
+    assert_true(grown >= neighbour + 4096);
+    assert_true(test_holds(grown, 4096, 0xd0));
+    memset(grown + 4096, 1, 12288);
+    assert_true(test_holds(neighbour, 4096, 0xee));
+    assert_int_equal(zk_usable_size(fresh), 0);
+    assert_int_equal(zk_phase_end(), ZK_OK);
+    assert_int_equal(zk_runtime_close(lane), ZK_OK);
+    assert_int_equal(zk_runtime_enter(*state), ZK_OK);
+}
+
 /* ---- free ------------------------------------------------------------------- */
 
 /* Z11: what an ancestor accepted in silence is counted and changes nothing. */
@@ -535,6 +616,7 @@ test_wild_and_double_frees_are_counted_and_left_alone(void **state)
     end();
 }
 
+/* R3, R6 */
 static void
 test_usable_size_is_what_may_be_used(void **state)
 {
@@ -687,6 +769,7 @@ main(void)
         route_test(test_threshold_itself_goes_to_the_arena),
         route_test(test_every_threshold_routes_by_itself),
         route_test(test_small_block_of_a_phase_survives_the_next),
+        route_test(test_what_a_library_keeps_can_be_kept_out_of_the_arena),
         route_test(test_full_slab_overflows_to_the_heap_and_counts),
         route_test(test_request_larger_than_a_slab_is_the_heaps),
         route_test(test_impossible_sizes_are_null_with_enomem),
@@ -704,6 +787,8 @@ main(void)
         route_test(test_shrinking_keeps_the_start_of_the_block),
         route_test(test_block_of_an_ended_phase_grows_into_the_heap),
         route_test(test_realloc_of_a_dead_block_is_null_and_counted),
+        route_test(
+            test_realloc_of_an_address_that_lives_again_moves_what_lives),
         route_test(test_wild_and_double_frees_are_counted_and_left_alone),
         route_test(test_usable_size_is_what_may_be_used),
         route_test_all(test_usable_size_is_what_may_be_used),
