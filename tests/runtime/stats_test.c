@@ -188,6 +188,55 @@ test_overflows_are_counted_from_the_first_and_set_to_zero(void **state)
     assert_int_equal(zk_runtime_close(lane), ZK_OK);
 }
 
+static void *
+overflow_once(void *arg)
+{
+    zk_runtime_t *lane = arg;
+    bool right = zk_phase_begin_on(lane, "full") == ZK_OK;
+    void *p = zk_malloc(5 * MIB);
+
+    right = right && p != NULL && !zk_in_arena(p);
+    zk_free(p);
+    return zk_phase_end() == ZK_OK && right ? lane : NULL;
+}
+
+static int
+overflow_in_task(void *arg)
+{
+    void *p = zk_malloc(5 * MIB);
+
+    (void)arg;
+    zk_free(p);
+    return 0;
+}
+
+/* N2: of eight threads each has one request that does not fit, its first, and a
+ * worker another. */
+static void
+test_the_first_overflow_of_each_thread_is_counted(void **state)
+{
+    zk_runtime_t *lane = rt_lane(2, 8);
+    pthread_t threads[8];
+
+    (void)state;
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, overflow_once, lane),
+                         0);
+    for (int i = 0; i < 8; i++) {
+        void *right = NULL;
+
+        pthread_join(threads[i], &right);
+        assert_non_null(right);
+    }
+    assert_int_equal(test_stats(lane).overflow_count, 8);
+    assert_int_equal(zk_phase_begin_on(lane, "worker"), ZK_OK);
+    assert_int_equal(test_run_on_worker(overflow_in_task, NULL), 0);
+    assert_int_equal(test_stats(lane).overflow_count, 9);
+    assert_int_equal(test_stats(lane).overflow_bytes, 9 * 5 * MIB);
+    assert_int_equal(zk_phase_end(), ZK_OK);
+    assert_int_equal(zk_runtime_close(lane), ZK_OK);
+}
+
 static void
 test_bad_frees_are_counted(void **state)
 {
@@ -309,6 +358,7 @@ main(void)
             test_bytes_of_an_arena_are_counted_when_phases_and_stages_end),
         cmocka_unit_test(
             test_overflows_are_counted_from_the_first_and_set_to_zero),
+        cmocka_unit_test(test_the_first_overflow_of_each_thread_is_counted),
         cmocka_unit_test(test_bad_frees_are_counted),
         cmocka_unit_test(test_a_task_sees_its_phase_and_a_stranger_none),
         cmocka_unit_test(test_counters_only_grow_while_they_are_read),
