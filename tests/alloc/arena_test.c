@@ -210,6 +210,58 @@ test_address_space_limit_makes_slabs_smaller(void **state)
     assert_true(test_child_succeeds(create_under_limit, NULL));
 }
 
+/* What the kernel notes about the mapping at p: true if `flag` is among it. */
+static bool
+mapping_has(const char *p, const char *flag)
+{
+    FILE *f = fopen("/proc/self/smaps", "r");
+    char line[512];
+    bool here = false, has = false;
+
+    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        unsigned long first, end;
+
+        if (sscanf(line, "%lx-%lx ", &first, &end) == 2)
+            here = (uintptr_t)p >= first && (uintptr_t)p < end;
+        else if (here && strncmp(line, "VmFlags:", 8) == 0)
+            has = strstr(line + 8, flag) != NULL;
+    }
+    if (f != NULL)
+        fclose(f);
+    return has;
+}
+
+/* Z22, B4: the ancestor wanted no huge pages, ever. Here it is to be chosen, and
+ * the kernel is told. */
+static void
+test_kernel_is_told_which_pages_were_chosen(void **state)
+{
+    static const struct {
+        enum zk_huge huge;
+        size_t used;
+        bool wanted, refused;
+    } cases[] = {{ZK_HUGE_NEVER, 8 * MIB, false, true},
+                 {ZK_HUGE_ALWAYS, 100, true, false},
+                 {ZK_HUGE_AUTO, 100, false, false},
+                 {ZK_HUGE_AUTO, 8 * MIB, true, false}};
+
+    (void)state;
+    if (access("/sys/kernel/mm/transparent_hugepage", F_OK) != 0)
+        skip(); /* a kernel without them takes no advice */
+    if (TEST_ASAN)
+        skip(); /* slabs grow in steps there, and the first has huge pages */
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t bytes = 16 * MIB;
+        struct zk_arena *a = test_arena(1, &bytes, cases[i].huge, ZK_TRAP_OFF);
+        char *p = zk__slab_alloc(zk__arena_slab(a, 0), cases[i].used, 64);
+
+        assert_non_null(p);
+        assert_int_equal(mapping_has(p, " hg"), cases[i].wanted);
+        assert_int_equal(mapping_has(p, " nh"), cases[i].refused);
+        zk__arena_destroy(a);
+    }
+}
+
 static void
 test_reset_counts_the_epoch_of_this_arena_only(void **state)
 {
@@ -325,6 +377,7 @@ main(void)
         cmocka_unit_test(test_slab_size_halves_until_the_system_grants_it),
         cmocka_unit_test(test_smallest_slab_is_one_mebibyte),
         cmocka_unit_test(test_address_space_limit_makes_slabs_smaller),
+        cmocka_unit_test(test_kernel_is_told_which_pages_were_chosen),
         cmocka_unit_test(test_reset_counts_the_epoch_of_this_arena_only),
         cmocka_unit_test(test_stage_covers_slots_that_it_uses_first),
         cmocka_unit_test(test_lookup_is_right_while_other_arenas_come_and_go),

@@ -4,6 +4,8 @@
  * What has to happen "in time" is awaited here for much longer than that: no
  * test fails on a time, only on what never comes.
  */
+#include <sys/resource.h>
+
 #include "tests/runtime/rt.h"
 
 #define LARGE (48 * MIB)
@@ -115,6 +117,59 @@ test_steady_load_never_pays(void **state)
     usleep(20000);
     assert_true(one_phase(lane, MIB));
     assert_int_equal(test_stats(lane).arena_released, 0);
+    assert_int_equal(zk_runtime_close(lane), ZK_OK);
+}
+
+static long
+page_faults(void)
+{
+    struct rusage use;
+
+    return getrusage(RUSAGE_SELF, &use) == 0 ? use.ru_minflt : -1;
+}
+
+/* B2: a phase runs on the pages of those before it. Pages that are new each time
+ * would be at least 24 faults in a phase, and 12,288 without huge ones. */
+static void
+test_phases_of_one_size_meet_their_pages_again(void **state)
+{
+    zk_runtime_t *lane = lane_with(2, 0, 0);
+    long before, after;
+
+    (void)state;
+    if (TEST_SANITIZED)
+        skip(); /* its own memory faults */
+    assert_int_equal(zk_runtime_enter(lane), ZK_OK);
+    for (int i = 0; i < 3; i++)
+        assert_true(one_phase(lane, LARGE));
+    before = page_faults();
+    for (int i = 0; i < 20; i++)
+        assert_true(one_phase(lane, LARGE));
+    after = page_faults();
+    printf("%ld faults in 20 phases\n", after - before);
+    assert_true(before >= 0 && after - before < 20);
+    assert_int_equal(zk_runtime_close(lane), ZK_OK);
+}
+
+/* B22: a lane touches what is used, not what could be. */
+static void
+test_a_large_reservation_takes_no_memory(void **state)
+{
+    zk_runtime_t *lane = NULL;
+    size_t before = test_resident();
+
+    (void)state;
+    if (TEST_SANITIZED)
+        skip(); /* 8 GiB for each slot have a shadow there */
+    assert_int_equal(
+        zk_runtime_open(&lane, ZK_OPTIONS(.workers = 8, .slab_bytes = 8 * GIB,
+                                          .bind = ZK_BIND_NONE,
+                                          .notice = test_no_notice)),
+        ZK_OK);
+    for (int i = 0; i < 10; i++)
+        assert_true(one_phase(lane, 10000));
+    printf("%zu KiB\n", (test_resident() - before) / KIB);
+    assert_true(test_resident() < before + 32 * MIB);
     assert_int_equal(zk_runtime_close(lane), ZK_OK);
 }
 
@@ -266,6 +321,8 @@ main(void)
         cmocka_unit_test(test_resident_memory_falls_to_what_small_phases_use),
         cmocka_unit_test(test_lane_without_threads_releases_as_well),
         cmocka_unit_test(test_steady_load_never_pays),
+        cmocka_unit_test(test_phases_of_one_size_meet_their_pages_again),
+        cmocka_unit_test(test_a_large_reservation_takes_no_memory),
         cmocka_unit_test(test_kept_is_what_was_asked_for),
         cmocka_unit_test(test_arena_of_a_thread_that_is_gone_goes_back),
         cmocka_unit_test(test_trim_releases_at_once_what_no_phase_uses),
