@@ -60,6 +60,7 @@ used(const struct zk_slab *s)
     return (size_t)(zk_load_relaxed(&s->next) - s->base);
 }
 
+/* R6 */
 static void
 test_a_freed_block_is_handed_out_again(void **state)
 {
@@ -75,6 +76,7 @@ test_a_freed_block_is_handed_out_again(void **state)
     assert_true(live(s, top) >= 5000);
 }
 
+/* ON4, O11 */
 static void
 test_free_neighbours_are_joined_in_every_order(void **state)
 {
@@ -97,6 +99,7 @@ test_free_neighbours_are_joined_in_every_order(void **state)
     }
 }
 
+/* ON4, R6 */
 static void
 test_what_is_left_of_a_larger_block_can_be_used(void **state)
 {
@@ -246,6 +249,7 @@ test_a_stray_write_into_freed_memory_is_not_followed(void **state)
 
 /* ---- blocks that others free -------------------------------------------- */
 
+/* R10, ON1, O9: the first of them, not the 128th. */
 static void
 test_a_block_sent_by_another_thread_serves_its_owner(void **state)
 {

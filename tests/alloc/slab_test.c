@@ -150,7 +150,7 @@ test_zero_bytes_is_a_unique_live_block(void **state)
     assert_true(zk__slab_free(s, a));
 }
 
-/* N7, Z16: a size near the end of the address space does not wrap around. */
+/* N7, Z16, ON2: a size near the end of the address space does not wrap around. */
 static void
 test_sizes_that_would_wrap_are_null_and_move_nothing(void **state)
 {
@@ -175,7 +175,7 @@ test_sizes_that_would_wrap_are_null_and_move_nothing(void **state)
     assert_int_equal(live(s, before), zk_round_up(5000, 64));
 }
 
-/* Z18: what is left over still serves smaller requests. */
+/* Z18, R14, O2: what is left over still serves smaller requests. */
 static void
 test_full_slab_serves_what_still_fits(void **state)
 {
@@ -261,6 +261,7 @@ test_inlined_bump_shares_its_window_with_the_library(void **state)
 
 /* ---- what is alive ------------------------------------------------------- */
 
+/* R1, R9, O13: an address inside a block, or where none was yet, is refused. */
 static void
 test_only_the_first_byte_names_a_block(void **state)
 {
@@ -319,7 +320,7 @@ test_large_blocks_free_in_reverse_order_back_to_the_base(void **state)
     assert_ptr_equal(next_of(s), s->base);
 }
 
-/* Z11, ON3: a block dies once. */
+/* Z11, O14, ON3: a block dies once, in any build. */
 static void
 test_freeing_twice_is_noticed(void **state)
 {

@@ -230,7 +230,7 @@ names_are_right(const char *report, const struct catch *c, unsigned slot,
            strchr(report, '\n') == strrchr(report, '\n');
 }
 
-/* Issue: 1000 of 1000, in each of these ways. */
+/* Issue: 1000 of 1000, in each of these ways. B12, B15. */
 static void
 test_each_stale_access_is_caught_and_named(void **state)
 {
@@ -280,6 +280,7 @@ test_each_stale_access_is_caught_and_named(void **state)
 
 /* ---- through calls ------------------------------------------------------------- */
 
+/* Z11, B12 */
 static void
 test_stale_pointers_in_calls_are_told_and_not_obeyed(void **state)
 {

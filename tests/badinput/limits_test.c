@@ -66,6 +66,7 @@ open_in_2_gib(void *arg)
     return 0;
 }
 
+/* Z2 */
 static void
 test_a_lane_in_2_gib_gets_smaller_slabs_and_says_so(void **state)
 {
@@ -168,6 +169,7 @@ open_with_the_largest_variable(void *arg)
     return 0;
 }
 
+/* Z3, N6: an ancestor computed the size of all slabs modulo 2^64. */
 static void
 test_the_largest_slab_that_can_be_written_is_made_to_fit(void **state)
 {

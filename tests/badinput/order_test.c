@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 
+/* Z7, B19 */
 static void
 test_a_second_begin_is_a_stage_and_a_missing_end_is_seen(void **state)
 {
@@ -75,6 +76,7 @@ meddle(void *arg)
     return NULL;
 }
 
+/* Z8, B14 */
 static void
 test_another_thread_can_neither_end_a_phase_nor_close_its_lane(void **state)
 {

@@ -247,6 +247,7 @@ test_each_mapping_may_be_refused_and_none_is_lost(void **state)
         }
 }
 
+/* Z2 */
 static void
 test_a_lane_without_any_arena_says_so_and_computes(void **state)
 {
@@ -285,6 +286,7 @@ test_a_lane_without_any_arena_says_so_and_computes(void **state)
 
 /* ---- pages of a slab ---------------------------------------------------------- */
 
+/* Z18; R5: counted is what was asked for, not what it is rounded to. */
 static void
 test_pages_that_are_refused_come_from_the_heap_and_are_counted(void **state)
 {

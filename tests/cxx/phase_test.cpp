@@ -156,6 +156,7 @@ leave_by_end()
     return in && !in_arena() && cxx_depth() == 0;
 }
 
+/* Z10, B13 */
 static void
 test_the_phase_ends_on_every_way_out(void **)
 {

@@ -307,6 +307,7 @@ exit_with_a_destructor(void *arg)
     return NULL;
 }
 
+/* Z24, R12 */
 static void
 test_destructors_of_a_thread_may_use_the_library(void **state)
 {

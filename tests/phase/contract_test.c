@@ -57,7 +57,7 @@ test_end_without_begin_is_stale(void **state)
 }
 
 /* Point 4: the data stay until the next begin, and their addresses are dead
- * from then on. Z6, B2. */
+ * from then on. Z6, Z8. */
 static void
 test_data_stay_readable_until_the_next_begin(void **state)
 {

@@ -67,7 +67,7 @@ out:
     return x + 1;
 }
 
-/* B13: return, break, continue and goto are ways out like any other. */
+/* Z10, B13: return, break, continue and goto are ways out like any other. */
 static void
 test_phase_ends_on_every_way_out(void **state)
 {

@@ -202,7 +202,7 @@ touch(void *arg)
     return 0;
 }
 
-/* Point 1: begin and end wake nobody. A worker that slept through a phase finds
+/* Point 1, Z6: begin and end wake nobody. A worker that slept through a phase finds
  * the slab of the next one as it is. */
 static void
 test_workers_sleep_through_phases_without_work(void **state)

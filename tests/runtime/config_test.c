@@ -120,6 +120,7 @@ test_well_formed_variables_are_taken(void **state)
     assert_int_equal(said.lines, 0);
 }
 
+/* Z3, Z4, N6: nothing is taken for another number, and nothing wraps. */
 static void
 test_a_malformed_variable_is_named_once_and_changes_nothing(void **state)
 {

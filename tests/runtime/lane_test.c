@@ -61,6 +61,7 @@ test_closing_no_lane_is_ok(void **state)
     assert_int_equal(zk_runtime_close(NULL), ZK_OK);
 }
 
+/* Z20: before the first phase, too. */
 static void
 test_info_says_what_was_chosen(void **state)
 {
@@ -91,6 +92,7 @@ test_info_says_what_was_chosen(void **state)
     assert_int_equal(zk_runtime_close(lane), ZK_OK);
 }
 
+/* Z9: an ancestor's first end started a pool of threads. */
 static void
 test_workers_start_with_the_first_work_and_not_before(void **state)
 {

@@ -128,6 +128,7 @@ stay_inside(void *arg)
     return NULL;
 }
 
+/* B6, Z5: more threads than slots get a code, and their work done. */
 static void
 test_every_thread_gets_a_slot_of_its_own_until_none_is_left(void **state)
 {

@@ -203,7 +203,7 @@ test_workers_without_work_all_sleep_and_leave_no_count_behind(void **state)
     assert_int_equal(zk_runtime_close(lane), ZK_OK);
 }
 
-/* Begin and end of a phase that has no work for them wake nobody. */
+/* Z9, N9: begin and end of a phase that has no work for them wake nobody. */
 static void
 test_a_phase_without_tasks_wakes_nobody(void **state)
 {

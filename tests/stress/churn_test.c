@@ -2,7 +2,7 @@
  * churn_test.c - several threads with phases of their own on one lane, and ten
  * thousand threads that come and go.
  *
- * B14, N1, N5, B6, Z5: the data of one phase never mix with another's, and the
+ * Z25, B14, B23, N5, Z5: the data of one phase never mix with another's, and the
  * slot and the arena of a thread that went are found again.
  */
 #include "tests/stress/still.h"

@@ -3,7 +3,7 @@
  *
  * Each has a loop, tasks with and without a group, and allocations in all of
  * them; some have stages and some overflow. What is compared is the state after
- * a thousand of them with the state at the end. B2, B7, Z6, Z18.
+ * a thousand of them with the state at the end. B7, Z6, Z18, Z19.
  */
 #include "runtime/lane.h"
 #include "tests/stress/still.h"

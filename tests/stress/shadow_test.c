@@ -6,7 +6,7 @@
  * workers and in outer stages, have allocated. A shadow says what each block
  * holds and in which stage it lives. Checked are contents, alignment,
  * zk_usable_size(), zk_in_arena(), that no two live blocks overlap, and that the
- * blocks of an ended stage are dead while all others live. R1-R14, B12, B20.
+ * blocks of an ended stage are dead while all others live. Z14, B1, R2, R3, R6.
  */
 #include "tests/stress/still.h"
 

@@ -172,6 +172,7 @@ test_groups_in_groups_agree_for_every_number_of_workers(void **state)
     }
 }
 
+/* B6 */
 static void
 test_phases_hold_their_data_for_every_number_of_workers(void **state)
 {
