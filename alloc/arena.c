@@ -435,8 +435,8 @@ move_on(struct zk_arena *a, unsigned slot)
 {
     unsigned now = site_now(a, slot), next = now + 1 < a->nsites ? now + 1 : 0;
     struct zk_site *left = &a->sites[(size_t)slot * a->nsites + now];
-    struct zk_slab *s = &a->slabs[slot];
     const struct zk_site *to = &a->sites[(size_t)slot * a->nsites + next];
+    struct zk_slab *s = &a->slabs[slot];
 
     memcpy(left->name, a->name, sizeof left->name);
     zk_store_release(&left->epoch, a->epoch); /* N2 -> N1 (trap.c) */
@@ -445,7 +445,7 @@ move_on(struct zk_arena *a, unsigned slot)
         return;
     }
     /* A site that was left is marked as dead already. */
-    if (ZK_HAVE_ASAN && zk_load_relaxed(&to->epoch) == 0)
+    if (zk_load_relaxed(&to->epoch) == 0)
         zk__poison(zk_slab_base(s), zk_slab_accessible(s));
     zk_bump_relaxed(&a->moves, (uint64_t)1);
 }

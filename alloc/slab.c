@@ -147,7 +147,7 @@ commit_to(struct zk_slab *s, char *to)
  * AddressSanitizer, whose marks take an eighth of what is committed.
  */
 static bool
-grow(struct zk_slab *s, char *need)
+grow(struct zk_slab *s, const char *need)
 {
     size_t bytes = (size_t)(need - zk_slab_base(s));
     size_t room = (size_t)(s->limit - zk_slab_base(s));

@@ -188,17 +188,17 @@ void *zk__slab_alloc(struct zk_slab *s, size_t n, size_t align);
 /* The same with all bytes zero; writes only what is not known to be. */
 void *zk__slab_alloc_zeroed(struct zk_slab *s, size_t n);
 
-/* What stands at p; nothing where p does not lie in s. */
-struct zk_block zk__slab_block(const struct zk_slab *s, const void *p);
+/* What stands at an address; nothing where it does not lie in s. */
+struct zk_block zk__slab_block(const struct zk_slab *s, const void *address);
 
-/* Gives a block back to its slab. False when p is no live block. */
-bool zk__slab_free(struct zk_slab *s, void *p);
+/* Gives a block back to its slab. False when none that lives starts there. */
+bool zk__slab_free(struct zk_slab *s, void *address);
 
 /*
  * The same from a thread that does not own the slab: the owner will find the
  * block in its inbox. Any thread.
  */
-bool zk__slab_send(struct zk_slab *s, void *p);
+bool zk__slab_send(struct zk_slab *s, void *address);
 
 /*
  * Makes the block at p n bytes long without moving it. False when something

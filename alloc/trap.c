@@ -65,9 +65,14 @@ put_phase(struct line *l, const char *name, uint64_t epoch)
     char safe[ZK_PHASE_NAME];
     size_t i = 0;
 
-    for (; i < sizeof safe - 1 && name[i] != '\0'; i++)
-        safe[i] =
-            name[i] < ' ' || name[i] == 0x7f || name[i] == '"' ? '?' : name[i];
+    for (; i < sizeof safe - 1 && name[i] != '\0'; i++) {
+        unsigned char c = (unsigned char)name[i];
+        bool plain = c >= ' ' && c != 0x7f && c != '"';
+
+        safe[i] = '?';
+        if (plain)
+            safe[i] = name[i];
+    }
     safe[i] = '\0';
     put(l, "phase \"");
     put(l, safe);
@@ -191,7 +196,7 @@ hand_on(int sig, siginfo_t *info, void *context)
 
         sigaction(sig, &fatal, NULL);
         if (sent)
-            raise(sig);
+            (void)raise(sig);
     }
 }
 

@@ -20,8 +20,6 @@
 
 #include "alloc/slab.h"
 
-extern char **environ;
-
 #define DEFAULT_SLAB_BYTES ((size_t)8 << 30)
 #define DEFAULT_MIN_BYTES  ((size_t)4096)
 #define DEFAULT_SPARE      16u

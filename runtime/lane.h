@@ -229,7 +229,7 @@ bool zk__phase_quiet(const struct zk_phase *phase);
 /* ---- worker.c ---- */
 
 /* A worker thread's life. */
-void *zk__worker_main(void *slot);
+void *zk__worker_main(void *arg); /* its slot */
 
 /* After a push: lets a sleeping worker know, unless one is looking already. */
 void zk__worker_wake(zk_runtime_t *lane);

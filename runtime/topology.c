@@ -100,9 +100,8 @@ shared_cache(hwloc_topology_t t, hwloc_obj_t pu)
 }
 
 static void
-describe(hwloc_topology_t h, struct zk_topology *t)
+describe(hwloc_topology_t h, unsigned n, struct zk_topology *t)
 {
-    unsigned n = (unsigned)hwloc_get_nbobjs_by_type(h, HWLOC_OBJ_PU);
     int nodes = hwloc_get_nbobjs_by_type(h, HWLOC_OBJ_NUMANODE);
     hwloc_obj_t last_core = NULL;
 
@@ -132,16 +131,21 @@ load(void)
 {
     hwloc_topology_t h = load_hwloc();
     struct zk_topology *t = &machine.topology;
+    int n;
 
     if (h == NULL)
         return load_flat(t);
-    t->pus = calloc((size_t)hwloc_get_nbobjs_by_type(h, HWLOC_OBJ_PU),
-                    sizeof *t->pus);
+    n = hwloc_get_nbobjs_by_type(h, HWLOC_OBJ_PU);
+    if (n <= 0) { /* it knows no more than we do */
+        hwloc_topology_destroy(h);
+        return load_flat(t);
+    }
+    t->pus = calloc((size_t)n, sizeof *t->pus);
     if (t->pus == NULL) {
         hwloc_topology_destroy(h);
         return false;
     }
-    describe(h, t);
+    describe(h, (unsigned)n, t);
     machine.hwloc = h;
     return true;
 }
