@@ -364,6 +364,14 @@ zk__arena_create(const struct zk_arena_want *want)
     return a;
 }
 
+static void
+unmark_site(const struct zk_slab *s, char *site)
+{
+    zk__unpoison(site, s->marked);
+    zk__unpoison(site + (s->scratched - zk_slab_base(s)),
+                 (size_t)(s->limit - s->scratched));
+}
+
 /* Takes AddressSanitizer's marks off wherever a slab has stood. */
 static void
 unmark(const struct zk_arena *a, unsigned slot)
@@ -373,7 +381,7 @@ unmark(const struct zk_arena *a, unsigned slot)
     for (unsigned i = 0; i < a->nsites; i++)
         if (i == site_now(a, slot) ||
             zk_load_relaxed(&a->sites[(size_t)slot * a->nsites + i].epoch) != 0)
-            zk__unpoison(site_base(a, slot, i), zk_slab_accessible(s));
+            unmark_site(s, site_base(a, slot, i));
 }
 
 void
@@ -446,7 +454,7 @@ move_on(struct zk_arena *a, unsigned slot)
     }
     /* A site that was left is marked as dead already. */
     if (zk_load_relaxed(&to->epoch) == 0)
-        zk__poison(zk_slab_base(s), zk_slab_accessible(s));
+        zk__poison(zk_slab_base(s), s->marked);
     zk_bump_relaxed(&a->moves, (uint64_t)1);
 }
 

@@ -86,9 +86,9 @@ zk__keep_give_up(struct zk_slab *s, size_t least)
     release_scratch(s, least);
     bytes = zk_round_up(bytes, ZK_HUGE_PAGE);
     if (bytes >= (size_t)(s->end - zk_slab_base(s)))
-        return zk__keep_has_tail(s);
+        return s->gave_up && (s->gave_up = zk__keep_has_tail(s));
     end = zk_slab_base(s) + bytes;
-    if (s->end == s->top && s->touched <= end)
+    if (!s->gave_up && s->touched <= end)
         return false; /* nothing is there: no need to come back for it */
 
     zk__keep_lock(s);
@@ -102,16 +102,19 @@ zk__keep_give_up(struct zk_slab *s, size_t least)
     if (s->touched > end)
         s->touched = end;
     zk__keep_unlock(s);
-    return tail_end > end;
+    s->gave_up = tail_end > end;
+    return s->gave_up;
 }
 
 void
-zk__keep_take_back(struct zk_slab *s)
+zk__keep_raise(struct zk_slab *s, char *end)
 {
     zk__keep_lock(s);
     if (s->tail_end > s->end)
-        s->touched = s->tail_end; /* K3 */
-    s->end = s->tail_end = s->top;
+        s->touched = s->tail_end < end ? s->tail_end : end; /* K3 */
+    s->end = end;
+    if (s->tail_end < end)
+        s->tail_end = end;
     zk__keep_unlock(s);
 }
 

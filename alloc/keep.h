@@ -18,8 +18,8 @@
  *     no tail where the two are equal.
  * K2  end, tail_end and top change under the lock. The owner changes end and top
  *     and reads them without it; everybody else touches the tail alone.
- * K3  Bytes in [tail_end, top) read as zero once the tail is taken back: S2 with
- *     `touched` = tail_end.
+ * K3  Bytes in [tail_end, top) read as zero: what is taken back was touched as
+ *     far as the tail went (S2).
  */
 #ifndef ZK_ALLOC_KEEP_H
 #define ZK_ALLOC_KEEP_H
@@ -44,8 +44,12 @@ void zk__keep_forget(struct zk_slab *s);
  */
 bool zk__keep_give_up(struct zk_slab *s, size_t least);
 
-/* Takes the tail back, as far as it is still there. Thread: the owner. */
-void zk__keep_take_back(struct zk_slab *s);
+/*
+ * Raises end, and takes the tail back as far as it is still there.
+ *
+ * pre  end <= top. Thread: the owner
+ */
+void zk__keep_raise(struct zk_slab *s, char *end);
 
 /* Whether there is a tail. Any thread; what it tells may change at once. */
 bool zk__keep_has_tail(struct zk_slab *s);

@@ -97,30 +97,11 @@ commit_table(void *table, size_t from, size_t to)
     return zk__os_commit((char *)table + lo, hi - lo);
 }
 
-/*
- * A huge page costs more than the base pages that it replaces until about a third
- * of it is used. So under ZK_HUGE_AUTO the start of a slab is committed by itself
- * and gets base pages; slabs that stay small never see a huge one. Once a slab
- * grows beyond, the advice is for all of it: it stays one mapping, which the
- * kernel can move in one call.
- */
-static void
-advise(const struct zk_slab *s)
-{
-    char *from = zk_slab_base(s);
-
-    if (s->huge == ZK_HUGE_NEVER)
-        zk__os_advise_huge(from, zk_slab_accessible(s), false);
-    else if (s->huge == ZK_HUGE_ALWAYS || s->top > from + SMALL_PAGES)
-        zk__os_advise_huge(from, zk_slab_accessible(s), true);
-}
-
 static bool
 commit_to(struct zk_slab *s, char *to)
 {
     size_t from = (size_t)(s->top - zk_slab_base(s)),
            upto = (size_t)(to - zk_slab_base(s));
-
     struct tables had = tables_for(from), has = tables_for(upto);
 
     /* Tables first: a slab byte without a place for its size is no use. */
@@ -129,42 +110,69 @@ commit_to(struct zk_slab *s, char *to)
         !commit_table(s->window.sizes, had.sizes, has.sizes) ||
         !zk__os_commit(s->top, (size_t)(to - s->top)))
         return false;
-
-    if (!s->whole) /* else it is marked, and there may be scratch */
-        zk__poison(s->top, (size_t)(to - s->top));
-    zk__keep_lock(s);
-    s->end = s->top = s->tail_end = to;
-    zk__keep_unlock(s);
-    advise(s);
-    if (!s->whole)
-        zk_store_relaxed(&s->committed, (uint64_t)upto);
+    if (s->huge == ZK_HUGE_ALWAYS || s->huge == ZK_HUGE_NEVER)
+        zk__os_advise_huge(zk_slab_base(s), upto, s->huge == ZK_HUGE_ALWAYS);
+    s->top = to;
+    zk_store_relaxed(&s->committed, (uint64_t)upto);
     return true;
 }
 
 /*
- * Makes [base, need) accessible. The whole slab at once where the kernel does
- * not account for it; in steps under strict overcommit, where it does, and under
- * AddressSanitizer, whose marks take an eighth of what is committed.
+ * Makes [base, need) accessible: the whole slab at once, so that it is one mapping
+ * for good, which one call can move. Where strict overcommit refuses so much, in
+ * steps; once such a slab has moved, the kernel does not join what is added.
  */
 static bool
-grow(struct zk_slab *s, const char *need)
+commit(struct zk_slab *s, const char *need)
 {
     size_t bytes = (size_t)(need - zk_slab_base(s));
     size_t room = (size_t)(s->limit - zk_slab_base(s));
     size_t step = zk_min_size(zk_round_up(bytes, COMMIT_CHUNK), room);
     size_t least = zk_min_size(zk_round_up(bytes, zk__os_page()), room);
-    bool small = s->huge == ZK_HUGE_AUTO && bytes <= SMALL_PAGES;
-    char *most =
-        small ? zk_slab_base(s) + zk_min_size(SMALL_PAGES, room) : s->limit;
 
-    if (s->end < s->top) {
-        zk__keep_take_back(s);
-        if (need <= s->end)
-            return true;
-    }
-    return (!ZK_HAVE_ASAN && commit_to(s, most)) ||
-           commit_to(s, zk_slab_base(s) + step) ||
+    return commit_to(s, s->limit) || commit_to(s, zk_slab_base(s) + step) ||
            commit_to(s, zk_slab_base(s) + least);
+}
+
+/* The bump may go on to `end`, a multiple of the page size in what is committed. */
+static void
+raise_end(struct zk_slab *s, size_t end)
+{
+    char *to = zk_slab_base(s) + end;
+    char *marks = to < s->scratch ? to : s->scratch;
+
+    if (marks > s->end)
+        zk__poison(s->end, (size_t)(marks - s->end));
+    zk__keep_raise(s, to);
+    s->marked = zk_max_size(s->marked, end);
+}
+
+/*
+ * Lets next go up to `need` and further. A huge page costs more than the base
+ * pages that it replaces until about a third of it is used: under ZK_HUGE_AUTO a
+ * slab is asked to have some when it first grows beyond SMALL_PAGES. Under
+ * AddressSanitizer it goes in steps, whose marks take an eighth of their size.
+ */
+static bool
+grow(struct zk_slab *s, const char *need)
+{
+    size_t bytes = (size_t)(need - zk_slab_base(s)), room, end;
+
+    if (need > s->top && !commit(s, need))
+        return false;
+    room = (size_t)(s->top - zk_slab_base(s));
+    end = ZK_HAVE_ASAN ? zk_min_size(zk_round_up(bytes, COMMIT_CHUNK), room)
+                       : room;
+    if (s->huge == ZK_HUGE_AUTO && !s->advised) {
+        if (bytes <= SMALL_PAGES) {
+            end = zk_min_size(end, SMALL_PAGES);
+        } else {
+            zk__os_advise_huge(zk_slab_base(s), room, true);
+            s->advised = true;
+        }
+    }
+    raise_end(s, end);
+    return true;
 }
 
 /* ---- allocating ------------------------------------------------------- */
@@ -285,12 +293,13 @@ void *
 zk__slab_alloc_zeroed(struct zk_slab *s, size_t n)
 {
     size_t left = (size_t)(s->end - zk_slab_next(s));
+    size_t room = (size_t)(s->scratch - zk_slab_next(s));
     size_t margin = 2 * ZK_WINDOW_BYTES; /* a new window, and its alignment */
     char *touched, *p;
 
     /* If this could reach the tail, then `touched` shall say so already. */
-    if (s->end < s->top && (left < margin || n > left - margin))
-        zk__keep_take_back(s);
+    if (s->end < s->top && n <= room && n + margin > left)
+        (void)grow(s, zk_slab_next(s) + zk_min_size(n + margin, room));
     touched = s->touched; /* before the call moves it */
     p = zk__slab_alloc(s, n, ZK_GRANULE);
     if (p == NULL)
@@ -307,27 +316,13 @@ zk__slab_alloc_zeroed(struct zk_slab *s, size_t n)
 
 /* ---- scratch ---------------------------------------------------------- */
 
-/*
- * Has the whole slab accessible, as one mapping. Blocks go on to ask before they
- * grow beyond `end`, so that their advice for huge pages comes when it is time
- * for it. AddressSanitizer's marks would take an eighth of a large slab.
- */
+/* Has the whole slab accessible, as one mapping. */
 static bool
 open_far_end(struct zk_slab *s)
 {
-    size_t more = (size_t)(s->limit - s->top);
-
-    if (s->no_far_end || (ZK_HAVE_ASAN && more > COMMIT_CHUNK))
-        return false;
-    if (more != 0 && !zk__os_commit(s->top, more)) {
+    if (!s->no_far_end && !commit_to(s, s->limit))
         s->no_far_end = true; /* it would be asked for each scratch */
-        return false;
-    }
-    zk__poison(s->top, more);
-    s->whole = true;
-    zk_store_relaxed(&s->committed, (uint64_t)(s->limit - zk_slab_base(s)));
-    advise(s); /* as the rest: it stays one mapping */
-    return true;
+    return !s->no_far_end;
 }
 
 void *
@@ -344,10 +339,11 @@ zk__slab_scratch(struct zk_slab *s, size_t n, size_t align)
     if (p < zk_slab_next(s) || skip > (size_t)(p - zk_slab_next(s)))
         return NULL;
     p -= skip;
-    if (ZK_UNLIKELY(!s->whole) && !open_far_end(s))
+    if (ZK_UNLIKELY(s->top != s->limit) && !open_far_end(s))
         return NULL;
-    if (ZK_UNLIKELY(s->end < s->top && p < s->tail_most))
-        zk__keep_take_back(s); /* S7: idle workers may be after it */
+    if (ZK_UNLIKELY(s->end < s->tail_most && p < s->tail_most))
+        raise_end(s, zk_min_size((size_t)(s->tail_most - zk_slab_base(s)),
+                                 (size_t)(s->top - zk_slab_base(s))));
     s->scratch = p;
     if (p < s->scratched)
         s->scratched = p;
@@ -478,7 +474,7 @@ bool
 zk__slab_move(struct zk_slab *s, char *to)
 {
     char *from = zk_slab_base(s);
-    size_t committed = zk_slab_accessible(s);
+    size_t committed = (size_t)(s->top - from);
 
     ZK_ASSERT(zk_slab_next(s) == from && s->depth == 0);
     zk__keep_lock(s);

@@ -42,9 +42,8 @@
  *     its word or its size to "sent" with a CAS first.
  * S7  next <= scratch <= limit. What lies above scratch belongs to scopes of
  *     tasks that run (scratch.h). It has no words and no sizes, so as a block
- *     it is none. Where it is used, all up to the limit is accessible, still
- *     as one mapping, though the tables reach up to top only. No live scratch
- *     lies in a tail.
+ *     it is none. Where it is used, all up to the limit is committed. No live
+ *     scratch lies in a tail.
  *
  * Thread: the slot's owner, but for zk__slab_block() and zk__slab_send(), which
  * any thread may call on a block that was passed to it properly.
@@ -113,8 +112,10 @@ struct zk_slab {
     unsigned depth;         /* marks in use */
     size_t high[2];         /* peaks of this window of time, and of the last */
     size_t scratch_high[2]; /* the same of scratch */
-    bool whole;             /* S7: accessible up to the limit */
-    bool no_far_end;        /* the kernel has refused that once */
+    bool no_far_end;        /* the kernel refused to commit all of it once */
+    bool advised;           /* huge pages were asked for, under ZK_HUGE_AUTO */
+    bool gave_up;           /* there may be a tail */
+    size_t marked;          /* the highest end, for AddressSanitizer */
     enum zk_huge huge;
     struct zk_slab_mark marks[ZK_MAX_STAGES];
     struct zk_free free[ZK_MAX_STAGES + 1]; /* by depth */

@@ -71,13 +71,6 @@ zk_slab_base(const struct zk_slab *s)
     return zk_load_relaxed(&s->base);
 }
 
-/* Bytes from the base on that are one mapping. The owner, or when quiet. */
-static inline size_t
-zk_slab_accessible(const struct zk_slab *s)
-{
-    return (size_t)((s->whole ? s->limit : s->top) - zk_slab_base(s));
-}
-
 static inline char *
 zk_slab_next(const struct zk_slab *s)
 {

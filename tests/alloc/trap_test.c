@@ -528,6 +528,58 @@ test_slab_moves_around_its_sites_and_keeps_its_pages(void **state)
     zk__arena_destroy(a);
 }
 
+/* Mappings that a slab's accessible range is made of. */
+static unsigned
+mappings_of(const struct zk_slab *s)
+{
+    FILE *f = fopen("/proc/self/maps", "r");
+    uintptr_t base = (uintptr_t)s->base, top = (uintptr_t)s->top;
+    char line[512];
+    unsigned n = 0;
+
+    if (f == NULL)
+        return 0;
+    while (fgets(line, sizeof line, f) != NULL) {
+        char *rest;
+        uintptr_t from = strtoull(line, &rest, 16);
+
+        n += from < top && strtoull(rest + 1, NULL, 16) > base;
+    }
+    fclose(f);
+    return n;
+}
+
+/* What is added to a mapping that has moved stays another one for the kernel,
+ * which moves several slowly or not at all. */
+static void
+test_slab_that_grows_after_it_moved_is_still_one_mapping(void **state)
+{
+    static const size_t phases[] = {100 * KIB, MIB, 3 * MIB, 20 * MIB,
+                                    60 * MIB,  KIB, MIB,     40 * MIB};
+    static const enum zk_huge huges[] = {ZK_HUGE_AUTO, ZK_HUGE_ALWAYS,
+                                         ZK_HUGE_NEVER};
+
+    (void)state;
+    for (size_t h = 0; h < 3; h++) {
+        size_t bytes = 64 * MIB;
+        struct zk_arena *a = test_arena(1, &bytes, huges[h], ZK_TRAP_ON);
+        struct zk_slab *s = zk__arena_slab(a, 0);
+
+        for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
+            char *p;
+
+            zk__arena_reset(a, "test");
+            p = zk__slab_alloc(s, phases[i], 64);
+            assert_non_null(p);
+            p[0] = p[phases[i] - 1] = 1;
+            assert_int_equal(mappings_of(s), 1);
+        }
+        assert_int_equal(zk_load_relaxed(&a->moves), 7);
+        assert_int_equal(zk__arena_trap(a), ZK_TRAP_ON);
+        zk__arena_destroy(a);
+    }
+}
+
 static void
 test_slab_that_was_not_used_stays(void **state)
 {
@@ -638,6 +690,8 @@ main(void)
         cmocka_unit_test(test_signal_that_somebody_sent_still_kills),
         cmocka_unit_test(test_handler_comes_with_the_lane_and_goes_with_it),
         cmocka_unit_test(test_slab_moves_around_its_sites_and_keeps_its_pages),
+        cmocka_unit_test(
+            test_slab_that_grows_after_it_moved_is_still_one_mapping),
         cmocka_unit_test(test_slab_that_was_not_used_stays),
         cmocka_unit_test(test_switched_off_slabs_stay_and_addresses_come_back),
         cmocka_unit_test(
