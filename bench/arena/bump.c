@@ -60,7 +60,7 @@ per_block(uint64_t ns, const char *first, const char *last)
 {
     bench_check(last - first >= (ptrdiff_t)(BLOCKS - 1) * BLOCK,
                 "the blocks of a batch overlap");
-    return (double)ns / BLOCKS;
+    return (double)ns / (double)BLOCKS;
 }
 
 /*

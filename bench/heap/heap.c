@@ -118,7 +118,7 @@ blocks(void)
     for (size_t i = 0; i < BLOCKS; i++)
         memory_free(memory_must(held[i]));
     memory_reset();
-    return (double)took / BLOCKS;
+    return (double)took / (double)BLOCKS;
 }
 
 static void
