@@ -5,8 +5,9 @@
  * stages, tasks allocate, grow, shrink and free blocks that other tasks, on other
  * workers and in outer stages, have allocated. A shadow says what each block
  * holds and in which stage it lives. Checked are contents, alignment,
- * zk_usable_size(), zk_in_arena(), that no two live blocks overlap, and that the
- * blocks of an ended stage are dead while all others live. Z14, B1, R2, R3, R6.
+ * zk_usable_size(), zk_in_arena(), that no two live blocks overlap, that the
+ * scratch which each task has beside them is its own, and that the blocks of an
+ * ended stage are dead while all others live. Z14, B1, R2, R3, R6.
  */
 #include "tests/stress/still.h"
 
@@ -158,15 +159,46 @@ reallocate(struct set *s, struct block *b)
         b->depth = depth;
 }
 
+/* Scratch of a task, filled; what is in it is the shadow's length and key. */
+static void
+take_scratch(struct set *s, struct block *b)
+{
+    size_t align = (size_t)1 << test_below(&s->random, 13);
+
+    b->n = random_size(&s->random);
+    b->key = test_next(&s->random);
+    b->p = zk_scratch_alloc(b->n, align);
+    expect(s->opener, NO_MEMORY, b->p != NULL);
+    expect(s->opener, MISALIGNED, (uintptr_t)b->p % align == 0);
+    if (b->p != NULL)
+        test_fill(b->p, b->n, b->key);
+}
+
+static bool
+scratch_holds(const struct block *b)
+{
+    return b->p == NULL || test_holds(b->p, b->n, b->key);
+}
+
 static int
 operate(void *arg)
 {
     struct set *s = arg;
     struct opener *o = s->opener;
+    zk_scratch_t outer = zk_scratch_begin(), inner = outer;
+    struct block low, lower = {0};
 
+    take_scratch(s, &low);
     for (unsigned i = 0; i < o->operations; i++) {
         struct block *b = &s->blocks[test_below(&s->random, BLOCKS)];
 
+        if (i % 16 == 0) {
+            inner = zk_scratch_begin();
+            take_scratch(s, &lower);
+        } else if (i % 16 == 11) {
+            expect(o, TORN, scratch_holds(&lower));
+            expect(o, BAD_CODE, zk_scratch_end(inner) == ZK_OK);
+        }
         if (b->p == NULL) {
             allocate(s, b);
             continue;
@@ -181,6 +213,9 @@ operate(void *arg)
         default: break;
         }
     }
+    expect(o, TORN, scratch_holds(&low));
+    if (test_below(&s->random, 2) == 0) /* else it ends with the task */
+        expect(o, BAD_CODE, zk_scratch_end(outer) == ZK_OK);
     zk_add_relaxed(&o->done, (unsigned long)o->operations);
     return 0;
 }
