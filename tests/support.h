@@ -8,6 +8,7 @@
 #ifndef ZK_TESTS_SUPPORT_H
 #define ZK_TESTS_SUPPORT_H
 
+#include <dirent.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -310,6 +311,39 @@ test_child_succeeds(int (*fn)(void *), void *arg)
             return 1;                                                  \
         }                                                              \
     } while (0)
+
+/* ---- the process -------------------------------------------------------- */
+
+/* Entries of a directory, as /proc/self/task or /proc/self/fd. */
+static inline unsigned
+test_entries(const char *directory)
+{
+    DIR *d = opendir(directory);
+    unsigned n = 0;
+
+    if (d == NULL)
+        return 0;
+    for (struct dirent *e = readdir(d); e != NULL; e = readdir(d))
+        n += e->d_name[0] != '.';
+    closedir(d);
+    return n;
+}
+
+/* Whatever of the surroundings a lane would read, and name where it is wrong. */
+static inline void
+test_clean_environment(void)
+{
+    char name[128];
+
+    for (char **e = environ; *e != NULL;)
+        if (strncmp(*e, "ZK_", 3) == 0 || strncmp(*e, "OMP_", 4) == 0) {
+            snprintf(name, sizeof name, "%.*s", (int)strcspn(*e, "="), *e);
+            if (unsetenv(name) != 0)
+                return;
+        } else {
+            e++;
+        }
+}
 
 /* Bytes of the process that are in memory. */
 static inline size_t

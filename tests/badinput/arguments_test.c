@@ -61,7 +61,7 @@ test_zero_workers_means_the_librarys_choice(void **state)
     zk_runtime_t *lane;
 
     (void)state;
-    work_clean_environment();
+    test_clean_environment();
     assert_int_equal(open_with((zk_options_t){.slab_bytes = MIB}, &lane),
                      ZK_OK);
     assert_in_range(test_info(lane).workers, 1, ZK_MAX_WORKERS);

@@ -18,7 +18,7 @@ work_with(void *arg)
     const struct bad *bad = arg;
     zk_runtime_t *lane = NULL;
 
-    work_clean_environment();
+    test_clean_environment();
     setenv("ZK_ALLOC_SLAB_BYTES", "16M", 1);
     setenv(bad->name, bad->value, 1);
     CHILD_CHECK(work_all(NULL));
@@ -81,7 +81,7 @@ static int
 work_with_all(void *arg)
 {
     (void)arg;
-    work_clean_environment();
+    test_clean_environment();
     setenv("ZK_NUM_WORKERS", "many", 1);
     setenv("ZK_PROC_BIND", "yes", 1);
     setenv("ZK_ALLOC_SLAB_GB", "half", 1);
@@ -117,7 +117,7 @@ test_what_is_used_instead_may_be_the_programs_choice_or_a_hint(void **state)
     zk_runtime_t *lane = NULL;
 
     (void)state;
-    work_clean_environment();
+    test_clean_environment();
     setenv("ZK_NUM_WORKERS", "lots", 1);
     assert_int_equal(
         zk_runtime_open(&lane,
@@ -138,7 +138,7 @@ test_what_is_used_instead_may_be_the_programs_choice_or_a_hint(void **state)
     assert_non_null(strstr(said.last, "2 is used"));
     assert_int_equal(test_info(lane).workers, 2);
     assert_int_equal(zk_runtime_close(lane), ZK_OK);
-    work_clean_environment();
+    test_clean_environment();
 }
 
 static void
@@ -148,7 +148,7 @@ test_a_notice_is_one_printable_line_whatever_the_value_holds(void **state)
     zk_runtime_t *lane = NULL;
 
     (void)state;
-    work_clean_environment();
+    test_clean_environment();
     setenv("ZK_NUM_WORKERS", "4\nzkrt: all is well\033[2K\r\t\177", 1);
     setenv("ZK_A\nB", "1", 1);
     assert_int_equal(zk_runtime_open(&lane, ZK_OPTIONS(.slab_bytes = MIB,
@@ -168,14 +168,14 @@ test_a_notice_is_one_printable_line_whatever_the_value_holds(void **state)
     for (const char *c = said.last; *c != '\0'; c++)
         assert_in_range(*c, 32, 126);
     assert_int_equal(zk_runtime_close(lane), ZK_OK);
-    work_clean_environment();
+    test_clean_environment();
 }
 
 static int
 work_without_stderr(void *arg)
 {
     (void)arg;
-    work_clean_environment();
+    test_clean_environment();
     setenv("ZK_ALLOC_SLAB_BYTES", "16M", 1);
     setenv("ZK_NUM_WORKERS", "many", 1);
     close(STDERR_FILENO);

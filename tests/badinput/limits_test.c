@@ -46,7 +46,7 @@ open_in_2_gib(void *arg)
     void *p;
 
     (void)arg;
-    work_clean_environment();
+    test_clean_environment();
     setenv("ZK_NUM_WORKERS", "4", 1);
     CHILD_CHECK(limit(RLIMIT_AS, 2 * GIB));
     CHILD_CHECK(work_all(NULL));
@@ -121,7 +121,7 @@ test_whatever_address_space_is_left_the_answer_is_a_lane_or_a_code(void **state)
 {
     (void)state;
     SKIP_UNDER_A_SANITIZER();
-    work_clean_environment();
+    test_clean_environment();
     for (size_t more = 0; more <= 64 * MIB;
          more += more < 2 * MIB ? 64 * KIB : 4 * MIB) {
         bool ok = test_child_succeeds(open_in_little, &more);
@@ -140,7 +140,7 @@ test_a_slab_larger_than_the_address_space_is_made_to_fit(void **state)
 
     (void)state;
     SKIP_UNDER_A_SANITIZER();
-    work_clean_environment();
+    test_clean_environment();
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct work_said said = {0};
         zk_runtime_t *lane = NULL;
@@ -163,7 +163,7 @@ static int
 open_with_the_largest_variable(void *arg)
 {
     (void)arg;
-    work_clean_environment();
+    test_clean_environment();
     setenv("ZK_ALLOC_SLAB_GB", "17179869183", 1);
     CHILD_CHECK(work_all(NULL));
     return 0;
@@ -219,7 +219,7 @@ test_memory_that_is_accounted_for_is_taken_as_far_as_it_goes(void **state)
 {
     (void)state;
     SKIP_UNDER_A_SANITIZER();
-    work_clean_environment();
+    test_clean_environment();
     assert_true(test_child_succeeds(work_with_little_data, NULL));
 }
 
@@ -254,7 +254,7 @@ test_a_lane_that_may_not_start_all_threads_works_with_fewer(void **state)
 {
     (void)state;
     SKIP_UNDER_A_SANITIZER();
-    work_clean_environment();
+    test_clean_environment();
     for (rlim_t threads = 1; threads <= 4; threads++) {
         struct test_child child =
             test_in_child(work_with_few_threads, &threads);
@@ -292,7 +292,7 @@ test_no_file_need_be_open_for_a_lane(void **state)
 {
     (void)state;
     SKIP_UNDER_A_SANITIZER();
-    work_clean_environment();
+    test_clean_environment();
     for (int i = 0; i < 2; i++) {
         bool also_a_limit = i == 1;
 

@@ -506,7 +506,7 @@ main(void)
         refused_test(test_a_refused_binding_is_said_once_and_shown),
     };
 
-    work_clean_environment();
+    test_clean_environment();
     work_begin();
     return cmocka_run_group_tests(tests, warm_up, NULL);
 }

@@ -117,29 +117,6 @@ work_lines(const char *text)
     return lines;
 }
 
-/* Variables of the test's own surroundings that would be named. */
-static inline void
-work_clean_environment(void)
-{
-    static const char *const names[] = {"ZK_NUM_WORKERS",
-                                        "ZK_PROC_BIND",
-                                        "ZK_ALLOC_SLAB_GB",
-                                        "ZK_ALLOC_SLAB_BYTES",
-                                        "ZK_ALLOC_MIN_BYTES",
-                                        "ZK_ALLOC_HUGEPAGES",
-                                        "ZK_ALLOC_TRAP",
-                                        "ZK_ALLOC_KEEP",
-                                        "ZK_ALLOC_DECAY_MS",
-                                        "ZK_STACKSIZE",
-                                        "ZK_WAIT",
-                                        "ZK_SEED",
-                                        "ZK_TEST_SEED",
-                                        "OMP_NUM_THREADS"};
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        unsetenv(names[i]);
-}
-
 /* First in main(): a test that hangs ends its program. */
 static inline void
 work_begin(void)

@@ -2,29 +2,15 @@
  * cancel_test.c - zk_phase_cancel: who stops, what the calls answer, and that
  * the next phase is never meant.
  */
-#include "tests/runtime/rt.h"
+#include "tests/phase/phases.h"
 
 #define WORKERS 2u
 
 static int
 setup(void **state)
 {
-    zk_runtime_t *lane = test_lane(WORKERS, 16 * MIB, 0);
-
-    *state = lane;
-    return lane != NULL && zk_runtime_enter(lane) == ZK_OK ? 0 : -1;
+    return phases_open(state, WORKERS, 0, true);
 }
-
-static int
-teardown(void **state)
-{
-    while (zk_phase_end() != ZK_ESTALE)
-        ;
-    return zk_runtime_close(*state) == ZK_OK ? 0 : -1;
-}
-
-#define begin(name) assert_int_equal(zk_phase_begin(name), ZK_OK)
-#define end()       assert_int_equal(zk_phase_end(), ZK_OK)
 
 struct work {
     zk_phase_id_t id;
@@ -787,7 +773,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, phases_close)
         TEST(test_id_names_the_phase_in_all_of_it),
         TEST(test_id_of_an_ended_phase_is_stale),
         TEST(test_id_of_a_closed_lane_is_stale),

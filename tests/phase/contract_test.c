@@ -2,27 +2,13 @@
  * contract_test.c - what begin, end and release promise to the thread that
  * calls them.
  */
-#include "tests/support.h"
+#include "tests/phase/phases.h"
 
 static int
 setup(void **state)
 {
-    *state = test_lane(2, 16 * MIB, 0);
-    return *state != NULL ? 0 : -1;
+    return phases_open(state, 2, 0, false);
 }
-
-static int
-teardown(void **state)
-{
-    while (zk_phase_end() != ZK_ESTALE)
-        ;
-    return zk_runtime_close(*state) == ZK_OK ? 0 : -1;
-}
-
-#define begin_on(lane, name) \
-    assert_int_equal(zk_phase_begin_on((lane), (name)), ZK_OK)
-#define begin(name) assert_int_equal(zk_phase_begin(name), ZK_OK)
-#define end()       assert_int_equal(zk_phase_end(), ZK_OK)
 
 /* ---- begin and end ---------------------------------------------------------- */
 
@@ -396,7 +382,7 @@ test_statistics_tell_name_depth_and_bytes(void **state)
     assert_int_equal(test_stats(*state).arena_bytes, 3 * MIB + 100 * KIB);
 }
 
-#define phase_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define phase_test(f) cmocka_unit_test_setup_teardown(f, setup, phases_close)
 
 int
 main(void)

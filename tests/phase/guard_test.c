@@ -1,19 +1,10 @@
 /* guard_test.c - the block form ends its phase on every way out. */
-#include "tests/support.h"
+#include "tests/phase/phases.h"
 
 static int
 setup(void **state)
 {
-    zk_runtime_t *lane = test_lane(2, 16 * MIB, 0);
-
-    *state = lane;
-    return lane != NULL && zk_runtime_enter(lane) == ZK_OK ? 0 : -1;
-}
-
-static int
-teardown(void **state)
-{
-    return zk_runtime_close(*state) == ZK_OK ? 0 : -1;
+    return phases_open(state, 2, 0, true);
 }
 
 /* No phase is open, and a begin is an outermost one. */
@@ -221,7 +212,7 @@ test_block_whose_phase_was_ended_by_hand_leaves_the_outer_one_open(void **state)
     assert_true(nothing_is_open());
 }
 
-#define guard_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define guard_test(f) cmocka_unit_test_setup_teardown(f, setup, phases_close)
 
 int
 main(void)

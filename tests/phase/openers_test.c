@@ -3,26 +3,13 @@
  * that sleep through them.
  */
 #include "runtime/lane.h"
-#include "tests/runtime/rt.h"
+#include "tests/phase/phases.h"
 
 static int
 setup(void **state)
 {
-    *state = test_lane(2, 8 * MIB, 0);
-    return *state != NULL ? 0 : -1;
+    return phases_open(state, 2, 0, false);
 }
-
-static int
-teardown(void **state)
-{
-    while (zk_phase_end() != ZK_ESTALE)
-        ;
-    return zk_runtime_close(*state) == ZK_OK ? 0 : -1;
-}
-
-#define begin_on(lane, name) \
-    assert_int_equal(zk_phase_begin_on((lane), (name)), ZK_OK)
-#define end() assert_int_equal(zk_phase_end(), ZK_OK)
 
 struct opener {
     zk_runtime_t *lane;
@@ -320,7 +307,7 @@ test_mistakes_are_codes_and_print_nothing(void **state)
     assert_string_equal(child.err, "");
 }
 
-#define openers_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define openers_test(f) cmocka_unit_test_setup_teardown(f, setup, phases_close)
 
 int
 main(void)

@@ -8,23 +8,12 @@
  * were handed out again.
  */
 #include "runtime/lane.h"
-#include "tests/runtime/rt.h"
+#include "tests/phase/phases.h"
 
 static int
 setup(void **state)
 {
-    zk_runtime_t *lane = test_lane(2, 16 * MIB, 1);
-
-    *state = lane;
-    return lane != NULL && zk_runtime_enter(lane) == ZK_OK ? 0 : -1;
-}
-
-static int
-teardown(void **state)
-{
-    while (zk_phase_end() != ZK_ESTALE)
-        ;
-    return zk_runtime_close(*state) == ZK_OK ? 0 : -1;
+    return phases_open(state, 2, 1, true);
 }
 
 /* ---- every record ---------------------------------------------------------------- */
@@ -358,7 +347,7 @@ test_deques_that_grew_under_thieves_leave_the_next_phase_alone(void **state)
     assert_int_not_equal(steals, 0);
 }
 
-#define owned_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define owned_test(f) cmocka_unit_test_setup_teardown(f, setup, phases_close)
 
 int
 main(void)

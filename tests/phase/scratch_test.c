@@ -4,29 +4,15 @@
  */
 #include <errno.h>
 
-#include "tests/runtime/rt.h"
+#include "tests/phase/phases.h"
 
 #include "private/poison.h"
 
 static int
 setup(void **state)
 {
-    zk_runtime_t *lane = test_lane(3, 16 * MIB, 0);
-
-    *state = lane;
-    return lane != NULL && zk_runtime_enter(lane) == ZK_OK ? 0 : -1;
+    return phases_open(state, 3, 0, true);
 }
-
-static int
-teardown(void **state)
-{
-    while (zk_phase_end() != ZK_ESTALE)
-        ;
-    return zk_runtime_close(*state) == ZK_OK ? 0 : -1;
-}
-
-#define begin(name) assert_int_equal(zk_phase_begin(name), ZK_OK)
-#define end()       assert_int_equal(zk_phase_end(), ZK_OK)
 
 static bool
 is_poisoned(const void *p)
@@ -402,7 +388,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, phases_close)
         TEST(test_scratch_of_a_phase_lies_in_its_arena),
         TEST(test_scratch_is_no_block_to_free),
         TEST(test_full_slab_has_scratch_overflow_like_blocks),

@@ -2,27 +2,13 @@
  * tasks_test.c - the phase of a task: where it allocates, who waits for it, and
  * what happens to those that come too late.
  */
-#include "tests/runtime/rt.h"
+#include "tests/phase/phases.h"
 
 static int
 setup(void **state)
 {
-    zk_runtime_t *lane = test_lane(2, 16 * MIB, 0);
-
-    *state = lane;
-    return lane != NULL && zk_runtime_enter(lane) == ZK_OK ? 0 : -1;
+    return phases_open(state, 2, 0, true);
 }
-
-static int
-teardown(void **state)
-{
-    while (zk_phase_end() != ZK_ESTALE)
-        ;
-    return zk_runtime_close(*state) == ZK_OK ? 0 : -1;
-}
-
-#define begin(name) assert_int_equal(zk_phase_begin(name), ZK_OK)
-#define end()       assert_int_equal(zk_phase_end(), ZK_OK)
 
 /* ---- where tasks allocate ---------------------------------------------------- */
 
@@ -637,7 +623,7 @@ test_statistics_may_be_read_while_tasks_allocate(void **state)
     end();
 }
 
-#define tasks_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define tasks_test(f) cmocka_unit_test_setup_teardown(f, setup, phases_close)
 
 int
 main(void)

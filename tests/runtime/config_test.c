@@ -20,29 +20,11 @@ remember(const char *message, void *arg)
     strcat(said.text, "\n");
 }
 
-static const char *const variables[] = {"ZK_NUM_WORKERS",
-                                        "ZK_PROC_BIND",
-                                        "ZK_ALLOC_SLAB_GB",
-                                        "ZK_ALLOC_SLAB_BYTES",
-                                        "ZK_ALLOC_MIN_BYTES",
-                                        "ZK_ALLOC_HUGEPAGES",
-                                        "ZK_ALLOC_TRAP",
-                                        "ZK_ALLOC_KEEP",
-                                        "ZK_ALLOC_DECAY_MS",
-                                        "ZK_STACKSIZE",
-                                        "ZK_WAIT",
-                                        "ZK_SEED",
-                                        "OMP_NUM_THREADS",
-                                        "ZK_NONSENSE",
-                                        "ZK_",
-                                        "ZK_TEST_SEED"};
-
 static int
 clean(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
-        unsetenv(variables[i]);
+    test_clean_environment();
     memset(&said, 0, sizeof said);
     return 0;
 }

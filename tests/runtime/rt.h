@@ -58,15 +58,7 @@ rt_begin(void)
 static inline unsigned
 rt_threads(void)
 {
-    DIR *d = opendir("/proc/self/task");
-    unsigned n = 0;
-
-    if (d == NULL)
-        return 0;
-    for (struct dirent *e = readdir(d); e != NULL; e = readdir(d))
-        n += e->d_name[0] != '.';
-    closedir(d);
-    return n;
+    return test_entries("/proc/self/task");
 }
 
 static inline unsigned

@@ -24,25 +24,11 @@ struct still {
     unsigned descriptors;
 };
 
-static inline unsigned
-still_descriptors(void)
-{
-    DIR *d = opendir("/proc/self/fd");
-    unsigned n = 0;
-
-    if (d == NULL)
-        return 0;
-    for (struct dirent *e = readdir(d); e != NULL; e = readdir(d))
-        n += e->d_name[0] != '.';
-    closedir(d);
-    return n;
-}
-
 static inline struct still
 still_now(void)
 {
     return (struct still){test_resident(), rt_mappings(), rt_threads(),
-                          still_descriptors()};
+                          test_entries("/proc/self/fd")};
 }
 
 /* What the kernel may list more once slabs have stood at all of their sites: two
