@@ -14,7 +14,9 @@
 
 #include "alloc/keep.h"
 #include "alloc/os.h"
+#include "alloc/secret.h"
 #include "alloc/trap.h"
+#include "alloc/wipe.h"
 #include "alloc/word.h"
 #include "private/bits.h"
 #include "private/check.h"
@@ -600,11 +602,58 @@ zk__arena_ended(struct zk_arena *a)
         zk__slab_ended(&a->slabs[i]);
 }
 
+/* ---- secrets --------------------------------------------------------------- */
+
+void
+zk__arena_begin_secret(struct zk_arena *a)
+{
+    a->forked = false;
+    /* All slots, since a task may be the first to use one. */
+    for (unsigned i = 0; i < a->nslots; i++)
+        zk__secret_begin(&a->slabs[i]);
+    zk_store_release(&a->secret, true);
+}
+
+void
+zk__arena_end_secret(struct zk_arena *a)
+{
+    zk_store_release(&a->secret, false);
+    for (unsigned i = 0; i < a->nslots; i++)
+        zk__secret_end(&a->slabs[i], a->want.min_bytes);
+}
+
+void
+zk__arena_forked(struct zk_arena *a, bool goes_on)
+{
+    if (!zk_load_relaxed(&a->secret))
+        return;
+    if (goes_on)
+        a->forked = true;
+    else
+        zk__arena_end_secret(a);
+}
+
+void
+zk__arena_wipe_all(void)
+{
+    pthread_mutex_lock(&table.lock); /* none of them is unmapped meanwhile */
+    for (unsigned i = 0; i < zk_load_relaxed(&table.used); i++) {
+        struct zk_arena *a = zk_load_relaxed(&table.entry[i].arena);
+
+        if (zk_load_relaxed(&table.entry[i].base) == 0 ||
+            !zk_load_acquire(&a->secret))
+            continue;
+        for (unsigned k = 0; k < zk_load_relaxed(&a->active); k++)
+            zk__secret_wipe(&a->slabs[k], a->forked);
+    }
+    pthread_mutex_unlock(&table.lock);
+}
+
 struct zk_arena_use
 zk__arena_use(const struct zk_arena *a)
 {
     unsigned n = zk_load_relaxed(&a->active);
-    struct zk_arena_use use = {0, 0, 0, 0};
+    struct zk_arena_use use = {.bytes = 0};
 
     for (unsigned i = 0; i < n; i++) {
         const struct zk_slab *s = &a->slabs[i];
@@ -613,6 +662,14 @@ zk__arena_use(const struct zk_arena *a)
         use.peak_bytes += zk__slab_peak(s);
         use.stage_peak_bytes += zk__slab_stage_peak(s);
         use.scratch_peak_bytes += zk_load_relaxed(&s->scratch_peak);
+        use.locked_bytes +=
+            zk_min_size(zk_load_relaxed(&s->locked), zk__slab_peak(s)) +
+            zk_min_size(zk_load_relaxed(&s->far_locked),
+                        zk_load_relaxed(&s->scratch_peak));
+        if (zk_load_relaxed(&s->hide_error) != 0)
+            use.hide_error = zk_load_relaxed(&s->hide_error);
+        if (zk_load_relaxed(&s->lock_error) != 0)
+            use.lock_error = zk_load_relaxed(&s->lock_error);
     }
     return use;
 }

@@ -67,6 +67,8 @@ struct zk_arena {
     char name[ZK_PHASE_NAME]; /* of the open phase, or of the last one */
     _Atomic unsigned active;  /* slots below this one may have been used */
     _Atomic bool open;        /* between reset and ended: frees count */
+    _Atomic bool secret;      /* what it holds is to be wiped */
+    bool forked;              /* it held that when this process was forked */
 
     /* Moving: the opener writes, statistics read. */
     _Atomic bool moving;       /* some slab may be in two places, see fork() */
@@ -134,12 +136,27 @@ void zk__arena_mark(struct zk_arena *a);
 void zk__arena_rewind(struct zk_arena *a);
 void zk__arena_ended(struct zk_arena *a);
 
+/*
+ * Makes the phase that was just begun a secret one; and the arena one like any
+ * other again, once what the phase used is wiped (secret.h).
+ */
+void zk__arena_begin_secret(struct zk_arena *a);
+void zk__arena_end_secret(struct zk_arena *a);
+
+/* In a child of fork(): whatever the arena held, it reads as zero now. */
+void zk__arena_forked(struct zk_arena *a, bool goes_on);
+
+/* Wipes whatever secret arenas hold, for the end of the process. */
+void zk__arena_wipe_all(void);
+
 /* Sums over the slabs. The peaks need not have stood at the same moment. */
 struct zk_arena_use {
     size_t bytes;
     size_t peak_bytes;
     size_t stage_peak_bytes;
     size_t scratch_peak_bytes;
+    size_t locked_bytes;        /* of both peaks; the phase is or was secret */
+    int hide_error, lock_error; /* errno of a refusal there, or 0 */
 };
 
 struct zk_arena_use zk__arena_use(const struct zk_arena *a);

@@ -94,7 +94,7 @@ zk__keep_give_up(struct zk_slab *s, size_t least)
     zk__keep_lock(s);
     if (s->tail_end > s->end)
         tail_end = s->tail_end;
-    s->end = end;
+    s->end = s->ready = end;
     s->tail_end = tail_end > end ? tail_end : end;
     s->tail_most =
         zk_slab_base(s) + zk_round_up((size_t)(s->tail_end - zk_slab_base(s)),

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "private/atomic.h"
@@ -114,6 +115,35 @@ void
 zk__os_advise_huge(void *p, size_t bytes, bool want)
 {
     (void)madvise(p, bytes, want ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
+bool
+zk__os_hide(void *p, size_t bytes)
+{
+    bool dumps = madvise(p, bytes, MADV_DONTDUMP) == 0;
+
+    return madvise(p, bytes, MADV_WIPEONFORK) == 0 && dumps;
+}
+
+void
+zk__os_show(void *p, size_t bytes)
+{
+    (void)madvise(p, bytes, MADV_DODUMP);
+    (void)madvise(p, bytes, MADV_KEEPONFORK);
+}
+
+/* As system calls: the sanitizers have functions of the C library's names that
+ * do nothing, and a range half of which is locked is two mappings. */
+bool
+zk__os_lock(void *p, size_t bytes)
+{
+    return bytes == 0 || syscall(SYS_mlock2, p, bytes, MLOCK_ONFAULT) == 0;
+}
+
+void
+zk__os_unlock(void *p, size_t bytes)
+{
+    (void)syscall(SYS_munlock, p, bytes);
 }
 
 /* Bytes of address space in use: the first field of statm, in pages. */

@@ -50,6 +50,22 @@ void zk__os_discard(void *p, size_t bytes);
 void zk__os_advise_huge(void *p, size_t bytes, bool want);
 
 /*
+ * Keeps a committed range out of core dumps, and has children of fork() find
+ * zeros there. False when the kernel refuses a part of it; errno tells. Undone
+ * by zk__os_show(), for the range as a whole.
+ */
+bool zk__os_hide(void *p, size_t bytes);
+void zk__os_show(void *p, size_t bytes);
+
+/*
+ * Keeps what is and what will be in the pages of a committed range out of swap,
+ * without touching those that are not there yet. False when the system refuses:
+ * nothing changed then; errno tells.
+ */
+bool zk__os_lock(void *p, size_t bytes);
+void zk__os_unlock(void *p, size_t bytes);
+
+/*
  * What may still be reserved under RLIMIT_AS, or SIZE_MAX where there is no
  * limit.
  */

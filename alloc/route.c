@@ -33,6 +33,20 @@ count_overflow(struct zk_slab *s, size_t n)
     zk_bump_relaxed(&s->overflow_bytes, (uint64_t)n);
 }
 
+/*
+ * The arena has no room for a request: may the heap serve it? Not in a secret
+ * phase, where nobody would wipe it.
+ */
+static bool
+overflows(struct zk_slab *s, size_t n)
+{
+    count_overflow(s, n);
+    if (ZK_LIKELY(!zk_load_relaxed(&s->secret)))
+        return true;
+    errno = ENOMEM;
+    return false;
+}
+
 void *
 zk_malloc(size_t n)
 {
@@ -43,7 +57,8 @@ zk_malloc(size_t n)
 
         if (ZK_LIKELY(p != NULL))
             return p;
-        count_overflow(s, n);
+        if (!overflows(s, n))
+            return NULL;
     }
     return zk__heap_alloc(n);
 }
@@ -63,7 +78,8 @@ zk_calloc(size_t count, size_t each)
 
         if (ZK_LIKELY(p != NULL))
             return p;
-        count_overflow(s, n);
+        if (!overflows(s, n))
+            return NULL;
     }
     return zk__heap_alloc_zeroed(n);
 }
@@ -82,7 +98,8 @@ zk_aligned_alloc(size_t align, size_t n)
         p = zk__slab_alloc(s, n, zk_max_size(align, ZK_GRANULE));
         if (ZK_LIKELY(p != NULL))
             return p;
-        count_overflow(s, n);
+        if (!overflows(s, n))
+            return NULL;
     }
     p = zk__heap_alloc_aligned(align, n);
     if (p == NULL)
@@ -136,11 +153,13 @@ realloc_arena(struct zk_slab *s, void *p, size_t n)
     if (n <= block.bytes)
         return p;
 
-    moved = zk__slab_alloc(mine, n, ZK_GRANULE);
-    if (moved == NULL) {
-        count_overflow(mine, n);
-        moved = zk__heap_alloc(n);
+    if (zk_load_relaxed(&s->secret) && !zk_load_relaxed(&mine->secret)) {
+        errno = EPERM; /* it does not leave its phase this way */
+        return NULL;
     }
+    moved = zk__slab_alloc(mine, n, ZK_GRANULE);
+    if (moved == NULL && overflows(mine, n))
+        moved = zk__heap_alloc(n);
     if (moved == NULL)
         return NULL;
     zk__unpoison(p,

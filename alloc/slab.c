@@ -14,6 +14,7 @@
 #include "alloc/keep.h"
 #include "alloc/os.h"
 #include "alloc/reuse.h"
+#include "alloc/secret.h"
 #include "alloc/word.h"
 #include "private/bits.h"
 #include "private/check.h"
@@ -68,11 +69,11 @@ zk__slab_init(struct zk_slab *s, char *base, size_t slab_bytes, char *tables,
     zk_store_relaxed(&s->base, base);
     zk_slab_set_next(s, base);
     s->end = s->top = s->tail_end = s->tail_most = base;
-    s->touched = s->dirty = base;
+    s->touched = s->dirty = s->ready = s->hidden = base;
     zk_store_relaxed(&s->peak, base);
     zk_store_relaxed(&s->stage_peak, base);
     s->limit = base + slab_bytes - page; /* the last page guards */
-    s->scratch = s->scratched = s->limit;
+    s->scratch = s->scratched = s->scratch_low = s->limit;
     s->pages = (zk_page_word *)(void *)tables;
     tables += zk_round_up(t.pages, page);
     s->extents = (struct zk_extent *)(void *)tables;
@@ -154,7 +155,7 @@ raise_end(struct zk_slab *s, size_t end)
  * AddressSanitizer it goes in steps, whose marks take an eighth of their size.
  */
 static bool
-grow(struct zk_slab *s, const char *need)
+extend(struct zk_slab *s, const char *need)
 {
     size_t bytes = (size_t)(need - zk_slab_base(s)), room, end;
 
@@ -172,6 +173,16 @@ grow(struct zk_slab *s, const char *need)
         }
     }
     raise_end(s, end);
+    return true;
+}
+
+/* Has `ready` reach `need`. */
+static bool
+grow(struct zk_slab *s, const char *need)
+{
+    if (need > s->end && !extend(s, need))
+        return false;
+    s->ready = zk_load_relaxed(&s->secret) ? zk__secret_cover(s, need) : s->end;
     return true;
 }
 
@@ -210,7 +221,7 @@ bump(struct zk_slab *s, size_t n, size_t align)
     if (skip > room || n > room - skip)
         return NULL;
     p = zk_slab_next(s) + skip;
-    if (ZK_UNLIKELY(p + n > s->end) && !grow(s, p + n))
+    if (ZK_UNLIKELY(p + n > s->ready) && !grow(s, p + n))
         return NULL;
     advance(s, p + n);
     return p;
@@ -344,9 +355,13 @@ zk__slab_scratch(struct zk_slab *s, size_t n, size_t align)
     if (ZK_UNLIKELY(s->end < s->tail_most && p < s->tail_most))
         raise_end(s, zk_min_size((size_t)(s->tail_most - zk_slab_base(s)),
                                  (size_t)(s->top - zk_slab_base(s))));
+    if (ZK_UNLIKELY(p < s->far_ready))
+        s->far_ready = zk__secret_cover_far(s, p);
     s->scratch = p;
     if (p < s->scratched)
         s->scratched = p;
+    if (p < s->scratch_low)
+        s->scratch_low = p;
     used = (size_t)(s->limit - p);
     if (used > zk_load_relaxed(&s->scratch_peak))
         zk_store_relaxed(&s->scratch_peak, used);
@@ -406,7 +421,7 @@ move_top(struct zk_slab *s, char *p, size_t bytes)
 {
     if (bytes > (size_t)(s->scratch - p))
         return false;
-    if (p + bytes > s->end && !grow(s, p + bytes))
+    if (p + bytes > s->ready && !grow(s, p + bytes))
         return false;
     zk_slab_note_peak(s);
     if (p + bytes > zk_slab_next(s))
@@ -482,11 +497,13 @@ zk__slab_move(struct zk_slab *s, char *to)
         zk__keep_unlock(s);
         return false;
     }
-    s->end = to + (s->end - from);
+    s->end = s->ready = to + (s->end - from);
     s->top = to + (s->top - from);
     s->tail_end = to + (s->tail_end - from);
     s->tail_most = to + (s->tail_most - from);
     s->scratched = to + (s->scratched - from);
+    s->hidden = to;
+    s->far_ready = NULL;
     s->limit = to + (s->limit - from);
     s->scratch = s->limit;
     s->touched = to + (s->touched - from);

@@ -93,6 +93,7 @@ struct zk_slab_mark {
 struct zk_slab {
     struct zk_window window;    /* first: zk__window points here */
     size_t min_bytes;           /* routing threshold of the lane */
+    char *ready;                /* what may be handed out: end, or see E1 */
     _Atomic(char *) base;       /* the owner writes; lookups of others read */
     _Atomic(char *) next;       /* the same */
     char *end;                  /* as far as next may go without asking */
@@ -117,6 +118,17 @@ struct zk_slab {
     bool gave_up;           /* there may be a tail */
     size_t marked;          /* the highest end, for AddressSanitizer */
     enum zk_huge huge;
+
+    /* Of a secret phase, see secret.h: the owner writes, others may read. */
+    _Atomic bool secret;
+    char *hidden;              /* up to here */
+    char *far_ready;           /* as ready for scratch, from above; else NULL */
+    char *scratch_low;         /* lowest scratch since the last wipe */
+    _Atomic size_t locked;     /* bytes from the base on */
+    _Atomic size_t far_locked; /* and below the limit */
+    _Atomic int hide_error;    /* errno of a refusal, or 0 */
+    _Atomic int lock_error;
+
     struct zk_slab_mark marks[ZK_MAX_STAGES];
     struct zk_free free[ZK_MAX_STAGES + 1]; /* by depth */
 

@@ -62,6 +62,9 @@ become_serial(zk_runtime_t *lane)
         forget_tasks(lane->phases[i]);
         zk_store_relaxed(&lane->phases[i]->still, false);
         zk__arena_after_fork(lane->phases[i]->arena);
+        zk__arena_forked(lane->phases[i]->arena,
+                         lane->phases[i] == zk__thread.last &&
+                             zk__thread.depth != 0);
         if (lane->phases[i] != zk__thread.last) { /* its opener is not here */
             zk_store_relaxed(&lane->phases[i]->open, false);
             if (zk__cancel_is_open(lane->phases[i]->cell))
@@ -489,6 +492,7 @@ zk_runtime_close(zk_runtime_t *lane)
         return ZK_EPERM;
     if (!is_open(lane))
         return ZK_ESTALE;
+    zk__phase_end_abandoned(__builtin_frame_address(0));
     if (in_use(lane))
         return ZK_EBUSY;
 

@@ -26,6 +26,7 @@
 #include "private/topology.h"
 #include "runtime/config.h"
 #include "runtime/deque.h"
+#include "runtime/frame.h"
 #include "runtime/inbox.h"
 #include "runtime/job.h"
 
@@ -58,8 +59,10 @@ struct zk_phase {
     bool held;      /* under the lane's lock: some thread's last phase */
     unsigned depth; /* the opener, for the tasks: as zk_thread's */
     size_t records; /* bytes of this record */
+    bool secret;    /* the opener, at begin; after the end: it was */
     struct zk_scratch_frame scratch[ZK_MAX_STAGES + 1]; /* the opener's */
     char name[ZK_MAX_STAGES + 2][ZK_PHASE_NAME];        /* by depth */
+    struct zk_frame frame[ZK_MAX_STAGES + 2];           /* the same */
 
     ZK_ALIGNED_LINE _Atomic uint64_t far_pushed; /* threads without a slot */
     struct zk_count count[];                     /* per slot */
@@ -124,6 +127,7 @@ struct zk_runtime {
     ZK_ALIGNED_LINE _Atomic unsigned threads; /* running worker threads */
     _Atomic bool started;
     _Atomic bool bind_refused;
+    _Atomic bool hide_refused, lock_refused; /* of a secret phase */
     _Atomic unsigned guests; /* slots at and above workers + this: never used */
 
     ZK_ALIGNED_LINE struct zk_inbox inbox;
@@ -287,6 +291,10 @@ zk__job_id(zk_runtime_t *lane, struct zk_slot *self)
 void zk__group_init_detached(struct zk_phase *phase);
 
 /* ---- phase.c ---- */
+
+/* Ends a phase of the caller whose form was jumped out of, if that is known by
+ * the fact that it calls us with this frame. */
+void zk__phase_end_abandoned(const void *frame);
 
 /* Gives the calling thread's last, ended phase back to its lane. */
 void zk__phase_forget(struct zk_thread *me);

@@ -20,9 +20,11 @@
  * Workers are not woken for either. Who sleeps has no task of the phase in hand
  * (P2 in task.c), and takes the slab as it finds it with its next task.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "alloc/os.h"
+#include "alloc/secret.h"
 #include "private/bits.h"
 #include "private/check.h"
 #include "runtime/lane.h"
@@ -143,6 +145,27 @@ own_phase(struct zk_thread *me, zk_runtime_t *lane)
     return err;
 }
 
+/* ---- abandoned phases: see frame.h ------------------------------------- */
+
+static zk_err_t end_from(unsigned depth);
+
+static void
+end_abandoned(struct zk_thread *me, const struct zk_frame *now,
+              uintptr_t caller)
+{
+    for (unsigned d = 1; d <= me->depth; d++)
+        if (zk__frame_gone(&me->last->frame[d], now, caller)) {
+            (void)end_from(d);
+            return;
+        }
+}
+
+void
+zk__phase_end_abandoned(const void *frame)
+{
+    end_abandoned(&zk__thread, &(struct zk_frame){.base = 0}, (uintptr_t)frame);
+}
+
 /* ---- begin ------------------------------------------------------------ */
 
 static void
@@ -165,7 +188,8 @@ set_depth(struct zk_thread *me, unsigned depth)
 
 /*
  * Returns when the phase is quiet, and stays so until let_go(). Nothing is
- * waited for while others are held up, so nobody can wait in a circle.
+ * waited for while others are held up, but for a wipe, whose pieces wait for
+ * nobody: so nobody can wait in a circle.
  */
 static void
 hold_still(struct zk_thread *me)
@@ -188,12 +212,28 @@ let_go(struct zk_phase *phase)
     zk_store_release(&phase->still, false);
 }
 
+/* What a begin is asked for. */
+struct request {
+    const char *name;
+    bool secret;
+    struct zk_frame frame; /* of the form; zero: a begin by hand */
+    uintptr_t caller;      /* frame of the call, or of the block's function */
+};
+
+static void
+note_frame(struct zk_phase *phase, unsigned depth, const struct request *r)
+{
+    phase->frame[depth] = r->frame;
+    if (phase->secret)
+        zk__frame_try_walk(&phase->frame[depth]);
+}
+
 static zk_err_t
-begin_stage(struct zk_thread *me, const char *name)
+begin_stage(struct zk_thread *me, const struct request *r)
 {
     struct zk_phase *phase = me->last;
 
-    if (me->depth > ZK_MAX_STAGES)
+    if (me->depth > ZK_MAX_STAGES || (r->secret && !phase->secret))
         return ZK_EINVAL;
     if (zk__cancelled(zk_load_relaxed(&phase->id)))
         return ZK_ECANCELED;
@@ -202,28 +242,51 @@ begin_stage(struct zk_thread *me, const char *name)
     let_go(phase);
     phase->scratch[me->depth] = zk__scratch_enter();
     set_depth(me, me->depth + 1);
-    set_name(phase, name);
+    set_name(phase, r->name);
+    note_frame(phase, me->depth, r);
     zk_add_relaxed(&phase->lane->stages_begun, (uint64_t)1);
     return ZK_OK;
 }
 
+/* What secret phases still hold when the process exits is wiped then. */
+static void
+register_exit(void)
+{
+    (void)atexit(zk__arena_wipe_all);
+    (void)at_quick_exit(zk__arena_wipe_all);
+}
+
+static void
+wipe_at_exit(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, register_exit);
+}
+
 /* pre: the thread is inside, outside of all phases, and owns me->last */
 static void
-open_phase(struct zk_thread *me, const char *name)
+open_phase(struct zk_thread *me, const struct request *r)
 {
     struct zk_phase *phase = me->last;
     struct zk_slot *self = me->slot;
 
     zk__wait_phase(self, phase);
-    zk__arena_reset(phase->arena, name);
+    zk__arena_reset(phase->arena, r->name);
     zk__residency_begun(phase);
+    phase->secret = r->secret;
+    if (r->secret) {
+        wipe_at_exit();
+        zk__arena_begin_secret(phase->arena);
+    }
     zk_store_relaxed(&phase->epoch, phase->arena->epoch);
     phase->detached.phase_id =
         zk__cancel_open(phase->cell, phase->arena->epoch);
     zk_store_relaxed(&phase->id, phase->detached.phase_id);
     zk_store_relaxed(&phase->detached.error, 0);
     set_depth(me, 1);
-    set_name(phase, name);
+    set_name(phase, r->name);
+    note_frame(phase, 1, r);
     zk_add_relaxed(&phase->lane->phases_begun, (uint64_t)1);
 
     self->phase = phase;
@@ -233,7 +296,7 @@ open_phase(struct zk_thread *me, const char *name)
 }
 
 static zk_err_t
-begin(zk_runtime_t *lane, const char *name)
+begin(zk_runtime_t *lane, const struct request *r)
 {
     struct zk_thread *me = &zk__thread;
     struct zk_slot *self = me->slot;
@@ -241,10 +304,12 @@ begin(zk_runtime_t *lane, const char *name)
 
     if (self != NULL && self->job != NULL)
         return ZK_EPERM; /* a task: its siblings run */
+    end_abandoned(me, &r->frame, r->caller);
+    self = me->slot; /* which may have left with it */
     if (self != NULL && lane != NULL && self->lane != lane)
         return ZK_EPERM;
     if (me->depth != 0)
-        return begin_stage(me, name);
+        return begin_stage(me, r);
 
     if (lane == NULL)
         lane = zk_runtime_current();
@@ -258,28 +323,110 @@ begin(zk_runtime_t *lane, const char *name)
     }
     err = own_phase(me, lane);
     if (err == ZK_OK)
-        open_phase(me, name);
+        open_phase(me, r);
     else if (me->phase_entered)
         (void)!zk_runtime_leave();
     return err;
 }
 
+/* Begins as the options say. `frame`, if any, is the form's. */
+static zk_err_t
+begin_with(zk_runtime_t *lane, const char *name,
+           const zk_phase_options_t *options, struct zk_frame frame,
+           const void *caller)
+{
+    unsigned flags = options != NULL ? options->flags : 0;
+    zk_err_t err = ZK_EINVAL;
+
+    if ((options == NULL || options->size == sizeof *options) &&
+        (flags & ~ZK_PHASE_SECRET) == 0)
+        err = begin(lane, &(struct request){
+                              .name = name,
+                              .secret = (flags & ZK_PHASE_SECRET) != 0,
+                              .frame = frame,
+                              .caller = (uintptr_t)caller,
+                          });
+    zk__thread.phase_error = err;
+    return err;
+}
+
+static const struct zk_frame by_hand;
+
+zk_err_t
+zk_phase_begin_ex(zk_runtime_t *lane, const char *name,
+                  const zk_phase_options_t *options)
+{
+    return begin_with(lane, name, options, by_hand, __builtin_frame_address(0));
+}
+
 zk_err_t
 zk_phase_begin_on(zk_runtime_t *lane, const char *name)
 {
-    zk_err_t err = begin(lane, name);
-
-    zk__thread.phase_error = err;
-    return err;
+    return begin_with(lane, name, NULL, by_hand, __builtin_frame_address(0));
 }
 
 zk_err_t
 zk_phase_begin(const char *name)
 {
-    return zk_phase_begin_on(NULL, name);
+    return begin_with(NULL, name, NULL, by_hand, __builtin_frame_address(0));
 }
 
 /* ---- end -------------------------------------------------------------- */
+
+/* Says once what the system refused to a secret phase. */
+static void
+tell_refusals(zk_runtime_t *lane, const struct zk_arena *arena)
+{
+    struct zk_arena_use use = zk__arena_use(arena);
+    bool unsaid = false;
+
+    if (use.hide_error != 0 &&
+        zk_cas_acq_rel(&lane->hide_refused, &unsaid, true))
+        zk__notice(&lane->config,
+                   "the system does not keep a secret phase out of core dumps "
+                   "and children (error %d)",
+                   use.hide_error);
+    unsaid = false;
+    if (use.lock_error != 0 &&
+        zk_cas_acq_rel(&lane->lock_refused, &unsaid, true))
+        zk__notice(&lane->config,
+                   "the system does not lock all of a secret phase into memory "
+                   "(error %d): see RLIMIT_MEMLOCK",
+                   use.lock_error);
+}
+
+static int
+wipe_pieces(size_t from, size_t to, void *wipe)
+{
+    for (; from < to; from++)
+        zk__wipe_piece(wipe, from);
+    return 0;
+}
+
+#define WIPE_ALONE ((size_t)2 << 20) /* not worth waking anybody */
+
+/*
+ * Wipes what the phase, or its innermost stage, has used. The pieces are no
+ * tasks of the phase: nothing that stops its tasks stops them.
+ *
+ * pre: the phase is quiet, and stays so
+ */
+static void
+wipe(struct zk_thread *me)
+{
+    struct zk_slot *self = me->slot;
+    struct zk_phase *inside = self->phase;
+    struct zk_slab *slab = zk__slab_use(&zk__slab_none);
+    struct zk_wipe w = zk__wipe_begin(me->last->arena);
+
+    self->phase = self->lane->outside;
+    if (w.bytes <= WIPE_ALONE ||
+        zk_parallel_for(0, w.pieces, 1, wipe_pieces, &w) != ZK_OK)
+        (void)wipe_pieces(0, w.pieces, &w);
+    zk__wipe_end(&w);
+    self->phase = inside;
+    zk__slab_use(slab);
+}
 
 /* True: it was cancelled. Until nothing of it runs it still may be. */
 static bool
@@ -295,6 +442,11 @@ close_phase(struct zk_thread *me)
     zk__scratch_leave(&phase->scratch[0]);
     cancelled = zk__cancel_close(phase->cell);
     zk__arena_ended(phase->arena);
+    if (phase->secret) {
+        wipe(me);
+        tell_refusals(phase->lane, phase->arena);
+        zk__arena_end_secret(phase->arena);
+    }
     self->phase = phase->lane->outside;
     zk__slab_use(&zk__slab_none);
     set_depth(me, 0);
@@ -320,6 +472,8 @@ end(void)
     if (me->depth > 1) {
         hold_still(me);
         zk__scratch_leave(&phase->scratch[me->depth - 1]);
+        if (phase->secret)
+            wipe(me);
         zk__arena_rewind(phase->arena);
         let_go(phase);
         set_depth(me, me->depth - 1);
@@ -385,16 +539,24 @@ end_from(unsigned depth)
     return err;
 }
 
-zk_err_t
-zk_runtime_phase_on(zk_runtime_t *lane, const char *name, zk_stage_fn stage,
-                    void *arg)
+/* The frame of the function in which it stands. */
+#define HERE                                           \
+    {                                                  \
+        .base = (uintptr_t)__builtin_frame_address(0), \
+        .return_address = __builtin_return_address(0)  \
+    }
+
+static zk_err_t
+run_phase(zk_runtime_t *lane, const char *name,
+          const zk_phase_options_t *options, zk_stage_fn stage, void *arg,
+          struct zk_frame frame)
 {
     zk_err_t err, ended;
     unsigned depth;
 
     if (stage == NULL)
         return ZK_EINVAL;
-    err = zk_phase_begin_on(lane, name);
+    err = begin_with(lane, name, options, frame, (const void *)frame.base);
     if (err != ZK_OK)
         return err;
     depth = zk__thread.depth;
@@ -404,17 +566,38 @@ zk_runtime_phase_on(zk_runtime_t *lane, const char *name, zk_stage_fn stage,
 }
 
 zk_err_t
-zk_runtime_phase(const char *name, zk_stage_fn stage, void *arg)
+zk_runtime_phase_ex(zk_runtime_t *lane, const char *name,
+                    const zk_phase_options_t *options, zk_stage_fn stage,
+                    void *arg)
 {
-    return zk_runtime_phase_on(NULL, name, stage, arg);
+    return run_phase(lane, name, options, stage, arg, (struct zk_frame)HERE);
 }
 
-zk_phase_guard_t
-zk__phase_guard_open(const char *name)
+zk_err_t
+zk_runtime_phase_on(zk_runtime_t *lane, const char *name, zk_stage_fn stage,
+                    void *arg)
 {
-    bool begun = zk_phase_begin(name) == ZK_OK;
+    return run_phase(lane, name, NULL, stage, arg, (struct zk_frame)HERE);
+}
 
-    return (zk_phase_guard_t){0, begun ? (int)zk__thread.depth : 0};
+zk_err_t
+zk_runtime_phase(const char *name, zk_stage_fn stage, void *arg)
+{
+    return run_phase(NULL, name, NULL, stage, arg, (struct zk_frame)HERE);
+}
+
+zk_phase_guard_t *
+zk__phase_guard_open(zk_phase_guard_t *guard, const char *name,
+                     const zk_phase_options_t *options, const void *frame,
+                     const void *return_address)
+{
+    struct zk_frame of_block = {.base = (uintptr_t)frame,
+                                .return_address = return_address,
+                                .guard = guard};
+    bool begun = begin_with(NULL, name, options, of_block, frame) == ZK_OK;
+
+    *guard = (zk_phase_guard_t){0, begun ? (int)zk__thread.depth : 0};
+    return guard;
 }
 
 int

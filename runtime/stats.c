@@ -131,6 +131,10 @@ zk_phase_stats(zk_phase_stats_t *stats)
         .stage_peak_bytes = use.stage_peak_bytes,
         .scratch_peak_bytes = use.scratch_peak_bytes,
     };
+    if (phase->secret) {
+        stats->flags = ZK_PHASE_SECRET;
+        stats->locked_bytes = use.locked_bytes;
+    }
     memcpy(stats->name, phase->name[phase->depth != 0 ? phase->depth : 1],
            sizeof stats->name);
     return ZK_OK;

@@ -30,7 +30,8 @@ ZK_BEGIN_DECLS
  * n bytes: from the arena when the caller is in a phase and n is at least the
  * lane's min_bytes, else from the heap. An arena that is full overflows to the
  * heap, which is counted. NULL with errno ENOMEM when the heap is exhausted.
- * n = 0 gives a unique pointer.
+ * n = 0 gives a unique pointer. In a secret phase (phase.h) the arena serves every
+ * size, and what does not fit is NULL with ENOMEM, counted as overflow.
  *
  * Thread: any.
  * Cost:   arena: some instructions, no system call but for a slab's first use.
@@ -48,7 +49,8 @@ ZK_API ZK_ALLOCATOR void *zk_aligned_alloc(size_t align, size_t n);
  * block stays in the heap for ever. A block of the open phase's arena grows
  * there; one of an ended phase moves to the heap, as does one that its own
  * phase does not own any more. p = NULL is zk_malloc(n). On NULL the old block
- * is intact. n = 0 keeps a block of the smallest size.
+ * is intact. A block of a secret phase moves only inside of secret phases: else
+ * NULL with errno EPERM. n = 0 keeps a block of the smallest size.
  */
 ZK_API ZK_NODISCARD void *zk_realloc(void *p, size_t n);
 

@@ -13,12 +13,14 @@
 #    define ZK_THREAD_LOCAL   __thread
 #    define ZK__CAST(type, v) static_cast<type>(v)
 #    define ZK__BITS(p)       reinterpret_cast<uintptr_t>(p)
+#    define ZK__NULL          nullptr
 #else
 #    define ZK_BEGIN_DECLS
 #    define ZK_END_DECLS
 #    define ZK_THREAD_LOCAL   _Thread_local
 #    define ZK__CAST(type, v) ((type)(v))
 #    define ZK__BITS(p)       ((uintptr_t)(p))
+#    define ZK__NULL          ((void *)0)
 #endif
 
 /* Everything in the library is hidden but what carries this word. */

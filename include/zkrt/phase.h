@@ -11,7 +11,8 @@
  * open phases of their own meanwhile.
  *
  * What a phase allocated may be read until its opener begins its next phase,
- * releases the arena or exits, or the lane closes.
+ * releases the arena or exits, or the lane closes. Only a secret phase's data are
+ * gone at once (ZK_PHASE_SECRET).
  */
 #ifndef ZKRT_PHASE_H
 #define ZKRT_PHASE_H
@@ -48,6 +49,66 @@ ZK_API ZK_NODISCARD zk_err_t zk_phase_begin_on(zk_runtime_t *lane,
                                                const char *name);
 
 #define ZK_MAX_STAGES 32
+
+/*
+ * What a phase is to be. A field that is zero means "as always". Later versions
+ * append fields and tell the old callers by `size`.
+ */
+typedef struct zk_phase_options {
+    size_t size;    /* sizeof(zk_phase_options_t) */
+    unsigned flags; /* of ZK_PHASE_SECRET */
+} zk_phase_options_t;
+
+/*
+ * The phase holds secrets. What its arena hands out is left out of core dumps,
+ * is zero in children of fork(), is locked into memory where RLIMIT_MEMLOCK
+ * allows, and is wiped when the phase ends, however it ends: all that was handed
+ * out meanwhile, freed and reused blocks too. A stage wipes its own at its end.
+ *
+ * Inside, every request of zk_malloc() and the like goes to the arena, whatever
+ * its size, and is NULL with ENOMEM where that has no room: the heap would keep
+ * what it is given. What came from the heap stays there. zk_detach() copies to
+ * the heap, and is how a result that is no secret gets out.
+ *
+ * After the end the phase's pointers read as zero: the exception from what the
+ * head of this file says. zk_phase_stats() tells what was locked. Where the
+ * system refuses, the phase runs all the same and the lane says so once.
+ *
+ * Stacks, registers, and numbers passed as arguments of tasks are the program's
+ * to clear.
+ *
+ * Cost: at the end, writing all that was handed out once, by all workers.
+ */
+#define ZK_PHASE_SECRET 1u
+
+#ifdef __cplusplus
+#    define ZK_PHASE_OPTIONS_INIT         \
+        {                                 \
+            sizeof(zk_phase_options_t), 0 \
+        }
+#else
+/* ZK_PHASE_OPTIONS(.flags = ZK_PHASE_SECRET) is an options struct. */
+#    define ZK_PHASE_OPTIONS(...)                                        \
+        (&(const zk_phase_options_t){.size = sizeof(zk_phase_options_t), \
+                                     __VA_ARGS__})
+#    define ZK_PHASE_OPTIONS_INIT              \
+        {                                      \
+            .size = sizeof(zk_phase_options_t) \
+        }
+#endif
+
+/*
+ * zk_phase_begin_on() with options; NULL for either is what zk_phase_begin()
+ * does. A stage of a secret phase is secret, with the flag or without.
+ *
+ * Cost:   of a secret phase: O(slots) more, and some system calls for each slab
+ *         as it grows.
+ * Errors: as above, and
+ *         ZK_EINVAL  options->size or a flag is unknown, or a secret stage of a
+ *                    phase that is not secret; nothing changed
+ */
+ZK_API ZK_NODISCARD zk_err_t zk_phase_begin_ex(
+    zk_runtime_t *lane, const char *name, const zk_phase_options_t *options);
 
 /*
  * Ends the innermost stage or phase of the calling thread: waits until each
@@ -114,6 +175,9 @@ ZK_API zk_err_t zk_runtime_phase(const char *name, zk_stage_fn stage,
                                  void *arg);
 ZK_API zk_err_t zk_runtime_phase_on(zk_runtime_t *lane, const char *name,
                                     zk_stage_fn stage, void *arg);
+ZK_API zk_err_t zk_runtime_phase_ex(zk_runtime_t *lane, const char *name,
+                                    const zk_phase_options_t *options,
+                                    zk_stage_fn stage, void *arg);
 
 /*
  * ZK_PHASE("commit") { ... } - the block form. The phase ends on break, return,
@@ -122,21 +186,51 @@ ZK_API zk_err_t zk_runtime_phase_on(zk_runtime_t *lane, const char *name,
  * no phase could begin it runs on the enclosing phase or the heap, and
  * zk_phase_error() tells.
  */
-#define ZK_PHASE(name) ZK__PHASE(name, ZK__CAT(zk__guard_, __COUNTER__))
-#define ZK__PHASE(name, guard)                             \
-    for (zk_phase_guard_t guard                            \
-         __attribute__((cleanup(zk__phase_guard_close))) = \
-             zk__phase_guard_open(name);                   \
-         zk__phase_guard_step(&(guard));)
+#define ZK_PHASE(name) \
+    ZK__PHASE(ZK__CAT(zk__guard_, __COUNTER__), name, ZK__NULL)
+
+/* The same with options, the last argument: as zk_phase_begin_ex(). */
+#define ZK_PHASE_EX(name, ...) \
+    ZK__PHASE(ZK__CAT(zk__guard_, __COUNTER__), name, __VA_ARGS__)
+
+#define ZK__PHASE(guard, name, ...)                                   \
+    for (zk_phase_guard_t guard                                       \
+         __attribute__((cleanup(zk__phase_guard_close))) = {0, 0},    \
+         *ZK__CAT(guard, _p) = zk__phase_guard_open(                  \
+             &(guard), name, __VA_ARGS__, __builtin_frame_address(0), \
+             __builtin_return_address(0));                            \
+         zk__phase_guard_step(ZK__CAT(guard, _p));)
 
 typedef struct zk_phase_guard {
     int runs;  /* times that the block was let in */
     int depth; /* of the phase to end; 0: there is none */
 } zk_phase_guard_t;
 
-ZK_API zk_phase_guard_t zk__phase_guard_open(const char *name);
+/* Returns the guard. The addresses tell an activation of the block's function
+ * from others: see "jumping out" below. */
+ZK_API zk_phase_guard_t *zk__phase_guard_open(zk_phase_guard_t *guard,
+                                              const char *name,
+                                              const zk_phase_options_t *options,
+                                              const void *frame,
+                                              const void *return_address);
 ZK_API int zk__phase_guard_step(zk_phase_guard_t *guard);
 ZK_API void zk__phase_guard_close(zk_phase_guard_t *guard);
+
+/*
+ * Jumping out. longjmp() over a function or block form runs no cleanup, so the
+ * phase stays open: until the thread calls a begin or zk_runtime_close() from
+ * where the frame of that form cannot be alive any more, which ends it first
+ * with all that an end does; or until the thread exits, or the process. That is
+ * told by the thread's own stack: from the caller of the function that has the
+ * block, or called zk_runtime_phase(), it always is, and for a secret phase from
+ * whatever that caller calls, too; from that very function only for
+ * zk_runtime_phase(). A begin that cannot tell is a stage of the phase, as is
+ * each one after a zk_phase_begin() of the program's own. Code that changes
+ * stacks (fibres) must not begin on one what is open on another, where a fibre's
+ * stack is part of the thread's own.
+ *
+ * Jumping out of a task or a loop's body is an error.
+ */
 
 /* The code of this thread's last begin or end of a phase. */
 ZK_API zk_err_t zk_phase_error(void);
@@ -151,6 +245,8 @@ typedef struct {
     size_t stage_peak_bytes;   /* the same since the innermost begin */
     char name[48];             /* of the innermost one */
     size_t scratch_peak_bytes; /* the most scratch, since the outermost begin */
+    unsigned flags;            /* what the phase was begun with */
+    size_t locked_bytes; /* of both peaks: kept out of swap, if it is secret */
 } zk_phase_stats_t;
 
 /*

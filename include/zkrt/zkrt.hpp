@@ -41,7 +41,8 @@ class error : public std::runtime_error
 };
 
 /*
- * A phase, or a stage, for the length of a scope. The constructor throws
+ * A phase, or a stage, for the length of a scope. `flags` are those of
+ * zk_phase_options_t. The constructor throws
  * zk::error when it cannot begin. end() ends it early and throws the end's
  * code; the destructor ends it silently. Both end stages first that were begun
  * inside and left open, and nothing when the phase has been ended already.
@@ -49,16 +50,18 @@ class error : public std::runtime_error
 class phase
 {
   public:
-    explicit phase(const char *name) : guard_(zk__phase_guard_open(name))
+    explicit phase(const char *name, unsigned flags = 0)
+        : phase(nullptr, name, flags)
     {
-        check(zk_phase_error());
     }
 
-    phase(zk_runtime_t *lane, const char *name)
+    phase(zk_runtime_t *lane, const char *name, unsigned flags = 0)
     {
+        zk_phase_options_t options = ZK_PHASE_OPTIONS_INIT;
         zk_phase_stats_t stats = {};
 
-        check(zk_phase_begin_on(lane, name));
+        options.flags = flags;
+        check(zk_phase_begin_ex(lane, name, &options));
         stats.size = sizeof stats;
         check(zk_phase_stats(&stats));
         guard_.depth = static_cast<int>(stats.depth);
