@@ -88,7 +88,13 @@ def arena(size):
             "zkrt/trap_grown_64m", targets=[Target("<= 4,000 ns", 4000)]),
         Row("nested stage, begin + end", "ns", "zkrt/stage", limits=[spin]),
         Row("nested stage with a block of 64 MiB", "ns", "zkrt/stage_64m"),
+        Row("secret phase, a block of 64 B", "ns", "zkrt/secret_0",
+            limits=["zkrt/plain_0"]),
     ]
+    for used, amount in USED:
+        rows.append(Row(f"secret phase, {amount} by two workers", "ns",
+                        f"zkrt/secret_{used}",
+                        limits=[f"zkrt/plain_{used}", f"zkrt/memset_{used}"]))
     for metric, amount in [("64", "64 B"), ("8k", "8 KiB"), ("1m", "1 MiB")]:
         rows.append(Row(f"free + malloc inside a phase, {amount}", "ns",
                         f"zkrt/pair_{metric}",
@@ -106,6 +112,7 @@ def arena(size):
         jobs=[
             Job("zkrt", ["arena_bump", batches]),
             Job("zkrt", ["arena_phases"] + pairs),
+            Job("zkrt", ["arena_secret", str(size.of(20, 10, 1)), pairs[1]]),
             Job("hand", ["barrier_hand", "2", regions]),
         ] + heap_jobs(["blocks", "pair", "zeroed"], size, contenders),
         rows=rows, plan=size.plan(180), derived=derived)
