@@ -26,10 +26,12 @@ on_own_stack(uintptr_t address)
 
 /* ---- walking ------------------------------------------------------------ */
 
+enum met { NOT_REACHED, MET, PASSED };
+
 struct walk {
     const struct zk_frame *form;
     uintptr_t sp; /* of the frame inside the one that is visited */
-    enum { NOT_REACHED, MET, PASSED } what;
+    enum met what;
 };
 
 /* What the unwinder calls the CFA of a frame's context is its stack pointer. */
@@ -52,7 +54,7 @@ visit(struct _Unwind_Context *context, void *arg)
     return _URC_NO_REASON;
 }
 
-static int
+static enum met
 walk_to(const struct zk_frame *form)
 {
     struct walk w = {.form = form, .what = NOT_REACHED};
