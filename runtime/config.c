@@ -56,7 +56,8 @@ zk__notice_unlock(void)
     pthread_mutex_unlock(&said_lock);
 }
 
-/* True the first time that this process says these words. */
+/* True the first time that this process says these words, while there is room to
+ * remember them: stale pointers could go on for ever. */
 static bool
 first_time(const char *message)
 {
@@ -73,6 +74,8 @@ first_time(const char *message)
         known = said[i] == hash;
     if (!known && nsaid < sizeof said / sizeof *said)
         said[nsaid++] = hash;
+    else
+        known = true;
     pthread_mutex_unlock(&said_lock);
     return !known;
 }

@@ -39,7 +39,9 @@ enum zk_huge {
  * What becomes of pointers into earlier phases. Where they trap, the slabs of an
  * arena stand at fresh addresses in each phase, and a read or write through an
  * old pointer ends in SIGSEGV with a report on stderr; zk_free() and the like
- * tell the notice hook and do nothing.
+ * tell the notice hook and do nothing. Lanes are numbered in the order in which
+ * they were opened. The report is made by a handler of SIGSEGV, which is in place
+ * while such a lane is open, and hands on to the one before it.
  */
 enum zk_trap {
     ZK_TRAP_DEFAULT = 0, /* on */
@@ -50,8 +52,9 @@ enum zk_trap {
 
 /*
  * What the library has to say without being asked: a malformed variable, a
- * refused binding. `message` is one line without a newline, valid during the
- * call only. Any thread that calls the library; do not call back into it.
+ * refused binding, a stale pointer in a call. `message` is one line without a
+ * newline, valid during the call only. Any thread that calls the library; do not
+ * call back into it.
  */
 typedef void (*zk_notice_fn)(const char *message, void *arg);
 

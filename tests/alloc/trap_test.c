@@ -320,6 +320,38 @@ test_stale_pointers_in_calls_are_told_and_not_obeyed(void **state)
     assert_int_equal(zk_runtime_close(lane), ZK_OK);
 }
 
+static int
+free_stale_500_times(void *arg)
+{
+    zk_runtime_t *lane = NULL;
+    char *p;
+
+    (void)arg;
+    CHILD_CHECK(zk_runtime_open(
+                    &lane, ZK_OPTIONS(.workers = 1, .slab_bytes = 16 * MIB)) ==
+                ZK_OK);
+    p = keep_over(lane, 1, false);
+    CHILD_CHECK(p != NULL);
+    for (int i = 0; i < 500; i++)
+        zk_free(p + i);
+    CHILD_CHECK(test_stats(lane).stale_calls == 500);
+    return 0;
+}
+
+/* Without a hook they are told on stderr: once each, and not for ever. */
+static void
+test_stale_pointers_in_calls_do_not_flood_stderr(void **state)
+{
+    struct test_child child = test_in_child(free_stale_500_times, NULL);
+    unsigned lines = 0;
+
+    (void)state;
+    assert_true(child.exited && child.code == 0);
+    for (const char *c = child.err; *c != '\0'; c++)
+        lines += *c == '\n';
+    assert_true(lines >= 1 && lines <= 64);
+}
+
 /* Between the end and the next begin a free is a matter of course. */
 static void
 test_frees_after_the_end_are_fine_until_the_next_begin(void **state)
@@ -682,6 +714,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_stale_access_is_caught_and_named),
         cmocka_unit_test(test_stale_pointers_in_calls_are_told_and_not_obeyed),
+        cmocka_unit_test(test_stale_pointers_in_calls_do_not_flood_stderr),
         cmocka_unit_test(
             test_frees_after_the_end_are_fine_until_the_next_begin),
         cmocka_unit_test(test_default_action_follows_the_report),
