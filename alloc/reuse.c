@@ -185,19 +185,6 @@ zk__reuse_trim(struct zk_slab *s, char *p, size_t bytes, size_t n)
 
 /* ---- small blocks ----------------------------------------------------- */
 
-/*
- * The lists of small blocks run through the blocks themselves: the first word
- * of each is the granule of the next. A stray write may garble it, so it is
- * believed only if sizes[] says that a freed block of this size starts there.
- */
-static void
-write_link(char *p, uint32_t link)
-{
-    zk__unpoison(p, sizeof link);
-    memcpy(p, &link, sizeof link);
-    zk__poison(p, sizeof link);
-}
-
 static uint32_t
 read_link(const char *p)
 {
@@ -219,21 +206,16 @@ is_free_small(const struct zk_slab *s, uint32_t granule, size_t granules)
 void
 zk__reuse_give_small(struct zk_slab *s, char *p, size_t granules)
 {
-    unsigned depth = zk_slab_depth(s, p), size = (unsigned)granules - 1;
-    struct zk_free *f = &s->free[depth];
+    unsigned depth = zk_slab_depth(s, p);
     uint32_t granule = (uint32_t)zk_slab_granule(s, p);
 
     zk__poison(p, granules * ZK_GRANULE);
     if (depth == s->depth && p + granules * ZK_GRANULE == s->window.next) {
         s->window.sizes[granule] = 0;
         s->window.next = p;
-        return;
+    } else {
+        zk_reuse_push(s, &s->free[depth], granule, (unsigned)granules);
     }
-    s->window.sizes[granule] = ZK_SIZE_FREED | (uint16_t)granules;
-    write_link(p,
-               (f->small_sizes >> size & 1) != 0 ? f->small[size] : UINT32_MAX);
-    f->small[size] = granule;
-    f->small_sizes |= (uint64_t)1 << size;
 }
 
 char *
@@ -250,7 +232,7 @@ zk__reuse_small(struct zk_slab *s, size_t granules)
     p = zk_slab_base(s) + granule * ZK_GRANULE;
     next = read_link(p);
     s->window.sizes[granule] = (uint16_t)granules;
-    if (next != UINT32_MAX && is_free_small(s, next, granules))
+    if (next != ZK_SMALL_NONE && is_free_small(s, next, granules))
         f->small[size] = next;
     else
         f->small_sizes &= ~((uint64_t)1 << size);
@@ -296,7 +278,7 @@ zk__slab_send(struct zk_slab *s, void *address)
     top = zk_load_relaxed(&s->inbox);
     do {
         if (block.small)
-            write_link(p, top);
+            zk_reuse_link(p, top);
         else
             s->extents[zk_slab_page(s, p)].next = top;
     } while (!zk_cas_acq_rel(&s->inbox, &top, self)); /* I1 -> A1 */

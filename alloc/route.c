@@ -14,8 +14,10 @@
 
 #include "alloc/arena.h"
 #include "alloc/heap.h"
+#include "alloc/reuse.h"
 #include "alloc/slab.h"
 #include "alloc/trap.h"
+#include "alloc/word.h"
 #include "private/bits.h"
 #include "private/check.h"
 #include "private/poison.h"
@@ -47,18 +49,28 @@ overflows(struct zk_slab *s, size_t n)
     return false;
 }
 
+/* Out of line, so that what comes before it needs no stack frame. */
+static __attribute__((noinline)) void *
+malloc_slow(struct zk_slab *s, size_t n)
+{
+    void *p = zk__slab_alloc(s, n, ZK_GRANULE);
+
+    if (p == NULL && overflows(s, n))
+        p = zk__heap_alloc(n);
+    return p;
+}
+
 void *
 zk_malloc(size_t n)
 {
     struct zk_slab *s = zk__slab_mine();
 
     if (n >= s->min_bytes) {
-        void *p = zk__slab_alloc(s, n, ZK_GRANULE);
+        void *p = zk_slab_quick(s, n);
 
         if (ZK_LIKELY(p != NULL))
             return p;
-        if (!overflows(s, n))
-            return NULL;
+        return malloc_slow(s, n);
     }
     return zk__heap_alloc(n);
 }
@@ -107,10 +119,10 @@ zk_aligned_alloc(size_t align, size_t n)
     return p;
 }
 
-void *
-zk_phase_alloc(size_t n, size_t align)
+static __attribute__((noinline)) void *
+phase_alloc_slow(size_t n, size_t align)
 {
-    void *p = NULL;
+    void *p;
 
     if (align == 0)
         align = ZK_GRANULE;
@@ -122,6 +134,18 @@ zk_phase_alloc(size_t n, size_t align)
     if (p == NULL)
         errno = ENOMEM;
     return p;
+}
+
+void *
+zk_phase_alloc(size_t n, size_t align)
+{
+    if (ZK_LIKELY((align & ~ZK_GRANULE) == 0)) {
+        void *p = zk_slab_quick(zk__slab_mine(), n);
+
+        if (ZK_LIKELY(p != NULL))
+            return p;
+    }
+    return phase_alloc_slow(n, align);
 }
 
 /* The caller was handed, or passes us, an address that is no live block. */
@@ -188,8 +212,27 @@ zk_realloc(void *p, size_t n)
     return realloc_arena(place.slab, p, n);
 }
 
-void
-zk_free(void *p)
+/*
+ * True for what lies in blocks of the caller's own slab: its phase is open and
+ * the table of arenas need not be asked.
+ */
+static inline bool
+is_mine(const struct zk_slab *mine, const char *p)
+{
+    const char *base = zk_slab_base(mine);
+
+    return (size_t)(p - base) < (size_t)(zk_slab_next(mine) - base);
+}
+
+static __attribute__((noinline)) void
+free_mine(struct zk_slab *mine, void *p)
+{
+    if (!zk__slab_free(mine, p))
+        count_bad(mine);
+}
+
+static __attribute__((noinline)) void
+free_elsewhere(void *p)
 {
     struct zk_place place = zk__arena_find(p);
 
@@ -207,6 +250,17 @@ zk_free(void *p)
     if (!(place.slab == zk__slab_mine() ? zk__slab_free(place.slab, p)
                                         : zk__slab_send(place.slab, p)))
         count_bad(place.slab);
+}
+
+void
+zk_free(void *p)
+{
+    struct zk_slab *mine = zk__slab_mine();
+
+    if (!is_mine(mine, p))
+        free_elsewhere(p);
+    else if (!zk_slab_quick_free(mine, p))
+        free_mine(mine, p);
 }
 
 size_t
