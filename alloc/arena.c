@@ -517,6 +517,7 @@ zk__arena_give_up(struct zk_arena *a)
     for (unsigned i = 0; i < n; i++) {
         struct zk_slab *s = &a->slabs[i];
 
+        zk__keep_note(s);
         zk__slab_reset(s);
         zk__keep_forget(s);
         zk__keep_forget(s);

@@ -38,6 +38,8 @@ zk__keep_note(struct zk_slab *s)
     s->high[0] = zk_max_size(s->high[0], zk__slab_peak(s));
     s->scratch_high[0] =
         zk_max_size(s->scratch_high[0], zk_load_relaxed(&s->scratch_peak));
+    if (zk_max_size(s->high[0], s->high[1]) != 0)
+        s->learnt = zk_max_size(s->high[0], s->high[1]);
 }
 
 void

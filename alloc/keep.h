@@ -30,7 +30,8 @@
 
 #include "alloc/slab.h"
 
-/* Notes what the phase that is over used. pre: quiet, not reset yet */
+/* Notes what the phase that is over used, also as what the slab has learnt, which
+ * outlives the marks. pre: quiet, not reset yet */
 void zk__keep_note(struct zk_slab *s);
 
 /* A new window of time begins: marks older than the last window are forgotten. */

@@ -111,6 +111,23 @@ zk__os_discard(void *p, size_t bytes)
     (void)madvise(p, bytes, MADV_DONTNEED);
 }
 
+size_t
+zk__os_in_memory(void *p, size_t bytes)
+{
+    unsigned char in_memory[1024];
+    size_t page = zk__os_page(), n = 0;
+
+    for (size_t at = 0; at < bytes; at += sizeof in_memory * page) {
+        size_t here = zk_min_size(bytes - at, sizeof in_memory * page);
+
+        if (mincore((char *)p + at, here, in_memory) != 0)
+            continue;
+        for (size_t i = 0; i * page < here; i++)
+            n += in_memory[i] & 1u;
+    }
+    return n * page;
+}
+
 void
 zk__os_advise_huge(void *p, size_t bytes, bool want)
 {

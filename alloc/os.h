@@ -46,6 +46,9 @@ void zk__os_unmap(void *p, size_t bytes);
 /* Drops the pages of a committed range; they read as zero again. */
 void zk__os_discard(void *p, size_t bytes);
 
+/* Bytes of a range, from the start of a page on, that are in memory. */
+size_t zk__os_in_memory(void *p, size_t bytes);
+
 /* Asks for huge pages in a range, or for none. Advice: never fails. */
 void zk__os_advise_huge(void *p, size_t bytes, bool want);
 

@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "alloc/huge.h"
 #include "alloc/keep.h"
 #include "alloc/os.h"
 #include "alloc/reuse.h"
@@ -21,7 +22,6 @@
 #include "private/poison.h"
 
 #define COMMIT_CHUNK ((size_t)64 << 20)
-#define SMALL_PAGES  ZK_HUGE_PAGE /* of a slab's start, under ZK_HUGE_AUTO */
 
 struct zk_slab zk__slab_none = {.min_bytes = SIZE_MAX};
 
@@ -83,6 +83,7 @@ zk__slab_init(struct zk_slab *s, char *base, size_t slab_bytes, char *tables,
     s->min_bytes = min_bytes;
     zk_store_relaxed(&s->tag, 1u);
     s->huge = huge;
+    s->advice = zk__huge_first_advice(huge);
     close_window(s);
 }
 
@@ -111,10 +112,9 @@ commit_to(struct zk_slab *s, char *to)
         !commit_table(s->window.sizes, had.sizes, has.sizes) ||
         !zk__os_commit(s->top, (size_t)(to - s->top)))
         return false;
-    if (s->huge == ZK_HUGE_ALWAYS || s->huge == ZK_HUGE_NEVER)
-        zk__os_advise_huge(zk_slab_base(s), upto, s->huge == ZK_HUGE_ALWAYS);
     s->top = to;
     zk_store_relaxed(&s->committed, (uint64_t)upto);
+    zk__huge_committed(s);
     return true;
 }
 
@@ -149,9 +149,8 @@ raise_end(struct zk_slab *s, size_t end)
 }
 
 /*
- * Lets next go up to `need` and further. A huge page costs more than the base
- * pages that it replaces until about a third of it is used: under ZK_HUGE_AUTO a
- * slab is asked to have some when it first grows beyond SMALL_PAGES. Under
+ * Lets next go up to `need` and further. Under ZK_HUGE_AUTO a slab that may stay
+ * small stops at the end of its first huge page, and is asked again there. Under
  * AddressSanitizer it goes in steps, whose marks take an eighth of their size.
  */
 static bool
@@ -164,14 +163,8 @@ extend(struct zk_slab *s, const char *need)
     room = (size_t)(s->top - zk_slab_base(s));
     end = ZK_HAVE_ASAN ? zk_min_size(zk_round_up(bytes, COMMIT_CHUNK), room)
                        : room;
-    if (s->huge == ZK_HUGE_AUTO && !s->advised) {
-        if (bytes <= SMALL_PAGES) {
-            end = zk_min_size(end, SMALL_PAGES);
-        } else {
-            zk__os_advise_huge(zk_slab_base(s), room, true);
-            s->advised = true;
-        }
-    }
+    if (s->huge == ZK_HUGE_AUTO && !zk__huge_choose(s, bytes))
+        end = zk_min_size(end, ZK_HUGE_PAGE);
     raise_end(s, end);
     return true;
 }

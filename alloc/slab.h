@@ -73,6 +73,9 @@
 
 typedef _Atomic uint64_t zk_page_word;
 
+/* What the kernel was told about a slab's pages: see huge.h. */
+enum zk_advice { ZK_ADVICE_NONE, ZK_ADVICE_BASE, ZK_ADVICE_HUGE };
+
 #define ZK_SMALL_SIZES (ZK_SMALL_LIMIT / ZK_GRANULE)
 
 /* What a stage, or the phase itself, has free. */
@@ -114,10 +117,13 @@ struct zk_slab {
     size_t high[2];         /* peaks of this window of time, and of the last */
     size_t scratch_high[2]; /* the same of scratch */
     bool no_far_end;        /* the kernel refused to commit all of it once */
-    bool advised;           /* huge pages were asked for, under ZK_HUGE_AUTO */
     bool gave_up;           /* there may be a tail */
     size_t marked;          /* the highest end, for AddressSanitizer */
     enum zk_huge huge;
+    enum zk_advice advice;     /* G1 */
+    size_t learnt;             /* what recent phases used; 0: nothing yet */
+    _Atomic size_t asked_from; /* G2; as next */
+    _Atomic size_t asked_to;
 
     /* Of a secret phase, see secret.h: the owner writes, others may read. */
     _Atomic bool secret;

@@ -6,6 +6,8 @@
  */
 #include <string.h>
 
+#include "alloc/huge.h"
+#include "alloc/pages.h"
 #include "runtime/lane.h"
 
 zk_err_t
@@ -137,5 +139,55 @@ zk_phase_stats(zk_phase_stats_t *stats)
     }
     memcpy(stats->name, phase->name[phase->depth != 0 ? phase->depth : 1],
            sizeof stats->name);
+    return ZK_OK;
+}
+
+/* ---- pages ---------------------------------------------------------------- */
+
+zk_err_t
+zk_huge_info(zk_huge_info_t *info)
+{
+    const struct zk_huge_facts *f;
+
+    if (info == NULL || info->size != sizeof *info)
+        return ZK_EINVAL;
+    f = zk__huge_facts();
+    *info = (zk_huge_info_t){
+        .size = sizeof *info,
+        .system = f->system,
+        .given = f->given,
+        .pays = f->pays,
+        .huge_ns = f->huge_ns,
+        .base_ns = f->base_ns,
+        .small_bytes = f->small_bytes,
+        .took_ns = f->took_ns,
+    };
+    return ZK_OK;
+}
+
+zk_err_t
+zk_phase_pages(zk_phase_pages_t *pages)
+{
+    const struct zk_phase *phase = phase_of(&zk__thread);
+    struct zk_pages sum;
+
+    if (pages == NULL || pages->size != sizeof *pages)
+        return ZK_EINVAL;
+    if (phase == NULL)
+        return ZK_ESTALE;
+    if (!zk__pages_of(phase->arena, &sum))
+        return ZK_ESYS;
+    *pages = (zk_phase_pages_t){
+        .size = sizeof *pages,
+        .used_bytes = sum.used,
+        .resident_bytes = sum.resident,
+        .huge_bytes = sum.huge,
+        .huge_share =
+            sum.resident != 0 ? (double)sum.huge / (double)sum.resident : 0,
+        .fallbacks = sum.fallbacks,
+        .slab_resident_bytes = sum.slab_resident,
+        .slab_huge_bytes = sum.slab_huge,
+        .exact = sum.exact,
+    };
     return ZK_OK;
 }
