@@ -240,14 +240,38 @@ set_wait(struct zk_config *c, const char *text)
 static bool
 set_bind(struct zk_config *c, const char *text)
 {
-    static const char *const words[] = {"close", "spread", "none", NULL};
-    static const enum zk_bind binds[] = {ZK_BIND_CLOSE, ZK_BIND_SPREAD,
-                                         ZK_BIND_NONE};
-    int word;
+    static const char *const words[] = {"close",  "true", "spread", "primary",
+                                        "master", "none", "false",  NULL};
+    static const enum zk_bind binds[] = {
+        ZK_BIND_CLOSE,   ZK_BIND_CLOSE, ZK_BIND_SPREAD, ZK_BIND_PRIMARY,
+        ZK_BIND_PRIMARY, ZK_BIND_NONE,  ZK_BIND_NONE};
+    enum zk_bind outer = ZK_BIND_DEFAULT;
+    char list[64], *rest = list, *one;
 
-    if (!parse_word(text, words, &word))
+    /* OpenMP's lists name the nested teams, too: all must be right, the
+     * outermost counts. */
+    if (strlen(text) >= sizeof list)
         return false;
-    c->bind = binds[word];
+    memcpy(list, text, strlen(text) + 1);
+    while ((one = strsep(&rest, ",")) != NULL) {
+        int word;
+
+        if (!parse_word(one, words, &word))
+            return false;
+        if (outer == ZK_BIND_DEFAULT)
+            outer = binds[word];
+    }
+    c->bind = outer;
+    return true;
+}
+
+static bool
+set_places(struct zk_config *c, const char *text)
+{
+    if (strlen(text) >= sizeof c->places || !zk__places_valid(text))
+        return false;
+    memcpy(c->places, text, strlen(text) + 1);
+    c->places_from = "ZK_PLACES";
     return true;
 }
 
@@ -307,7 +331,7 @@ set_decay(struct zk_config *c, const char *text)
 /* ---- what is used instead of a malformed value ------------------------- */
 
 struct text {
-    char c[32];
+    char c[64];
 };
 
 static struct text
@@ -324,7 +348,7 @@ text_word(const char *word)
 {
     struct text t;
 
-    snprintf(t.c, sizeof t.c, "%s", word);
+    snprintf(t.c, sizeof t.c, "%.*s", (int)sizeof t.c - 1, word);
     return t;
 }
 
@@ -352,9 +376,17 @@ show_workers(const struct zk_config *c)
 static struct text
 show_bind(const struct zk_config *c)
 {
-    return text_word(c->bind == ZK_BIND_NONE     ? "none"
-                     : c->bind == ZK_BIND_SPREAD ? "spread"
-                                                 : "close");
+    return text_word(c->bind == ZK_BIND_NONE      ? "none"
+                     : c->bind == ZK_BIND_SPREAD  ? "spread"
+                     : c->bind == ZK_BIND_PRIMARY ? "primary"
+                                                  : "close");
+}
+
+static struct text
+show_places(const struct zk_config *c)
+{
+    return text_word(c->places[0] != '\0' ? c->places
+                                          : "single units, cores first");
 }
 
 static struct text
@@ -428,7 +460,9 @@ static const struct variable {
     const char *wants;
 } variables[] = {
     {"ZK_NUM_WORKERS", set_workers, show_workers, "a number from 1 to 1024"},
-    {"ZK_PROC_BIND", set_bind, show_bind, "close, spread or none"},
+    {"ZK_PLACES", set_places, show_places,
+     "threads, cores, ll_caches, sockets, numa_domains, or a list of places"},
+    {"ZK_PROC_BIND", set_bind, show_bind, "close, spread, primary or none"},
     {"ZK_ALLOC_SLAB_GB", set_slab_gb, show_slab,
      "a whole number of GiB, at least 1"},
     {"ZK_ALLOC_SLAB_BYTES", set_slab_bytes, show_slab,
@@ -462,27 +496,42 @@ name_unknown_variables(const struct zk_config *config)
         for (size_t i = 0; i < NVARIABLES && !known; i++)
             known = strlen(variables[i].name) == length &&
                     strncmp(*e, variables[i].name, length) == 0;
-        if (!known)
+        if (!known && strncmp(*e, "ZK_TOPOLOGY=", 12) != 0) /* topology.c */
             zk__notice(config, "unknown variable %.*s is ignored",
                        (int)(length < 64 ? length : 64), *e);
     }
 }
 
-/* OMP_NUM_THREADS is a hint: its first number, where nothing else was said. */
+/*
+ * What was said to OpenMP is a hint, where nothing was said to us: the first
+ * number of its threads, its places and its binding. They are not ours to
+ * complain about.
+ */
 static void
-take_hint(struct zk_config *config)
+take_hints(struct zk_config *config)
 {
-    const char *text = getenv("OMP_NUM_THREADS");
+    const char *threads = getenv("OMP_NUM_THREADS");
+    const char *places = getenv("OMP_PLACES");
+    const char *bind = getenv("OMP_PROC_BIND");
     char first[16];
     uint64_t n;
 
-    if (config->workers != 0 || text == NULL)
-        return;
-    snprintf(first, sizeof first, "%.*s", (int)strcspn(text, ","), text);
-    if (parse_number(first, 1, ZK_MAX_WORKERS, &n)) {
-        config->workers = (unsigned)n;
-        config->workers_from = "OMP_NUM_THREADS";
+    if (config->workers == 0 && threads != NULL) {
+        snprintf(first, sizeof first, "%.*s", (int)strcspn(threads, ","),
+                 threads);
+        if (parse_number(first, 1, ZK_MAX_WORKERS, &n)) {
+            config->workers = (unsigned)n;
+            config->workers_from = "OMP_NUM_THREADS";
+            config->workers_hint = true;
+        }
     }
+    if (config->places[0] == '\0' && places != NULL &&
+        set_places(config, places))
+        config->places_from = "OMP_PLACES";
+    if (config->bind == ZK_BIND_DEFAULT && bind != NULL)
+        (void)set_bind(config, bind);
+    if (config->bind == ZK_BIND_DEFAULT)
+        config->bind = ZK_BIND_CLOSE;
 }
 
 static void
@@ -496,7 +545,7 @@ read_environment(struct zk_config *config)
         if (text != NULL && !variables[i].set(config, text))
             refused[i] = text;
     }
-    take_hint(config);
+    take_hints(config);
 
     /* Last, when it is known what is used instead. */
     for (size_t i = 0; i < NVARIABLES; i++)
@@ -512,7 +561,7 @@ read_options(struct zk_config *config, const zk_options_t *options)
 {
     if (options->size != sizeof *options || options->workers > ZK_MAX_WORKERS ||
         options->spare_slots > ZK_MAX_SPARE || options->spin_us > SPIN_US_MAX ||
-        options->bind > ZK_BIND_NONE || options->hugepages > ZK_HUGE_NEVER ||
+        options->bind > ZK_BIND_PRIMARY || options->hugepages > ZK_HUGE_NEVER ||
         options->trap > ZK_TRAP_OFF || options->decay_ms > DECAY_MS_MAX ||
         (options->slab_bytes != 0 && options->slab_bytes < ZK_SLAB_BYTES_MIN) ||
         (options->stack_bytes != 0 && options->stack_bytes < STACK_MIN))
@@ -524,6 +573,11 @@ read_options(struct zk_config *config, const zk_options_t *options)
     if (options->workers != 0) {
         config->workers = options->workers;
         config->workers_from = "options";
+    }
+    if (options->places != NULL) {
+        if (!set_places(config, options->places))
+            return ZK_EINVAL;
+        config->places_from = "options";
     }
     if (options->spare_slots != 0)
         config->spare_slots = options->spare_slots;
@@ -559,7 +613,7 @@ zk__config_read(struct zk_config *config, const zk_options_t *options)
         .slab_bytes = DEFAULT_SLAB_BYTES,
         .min_bytes = DEFAULT_MIN_BYTES,
         .spin_us = DEFAULT_SPIN_US,
-        .bind = ZK_BIND_CLOSE,
+        .bind = ZK_BIND_DEFAULT, /* close, but for a hint */
         .huge = ZK_HUGE_AUTO,
         .trap = ZK_TRAP_ON,
         .decay_ms = DEFAULT_DECAY_MS,

@@ -2,7 +2,7 @@
  * config.h - what a lane was asked for, and by whom.
  *
  * Owns:   merging built-in values, options and the environment, in this order.
- * Never:  looks at the machine: 0 workers means that lane.c decides.
+ * Never:  looks at the machine: 0 workers means that plan.c decides.
  */
 #ifndef ZK_RUNTIME_CONFIG_H
 #define ZK_RUNTIME_CONFIG_H
@@ -12,9 +12,14 @@
 
 #include <zkrt/runtime.h>
 
+#include "runtime/places.h"
+
 struct zk_config {
-    unsigned workers; /* 0: one per core */
+    unsigned workers; /* 0: plan.c decides */
     const char *workers_from;
+    bool workers_hint; /* it was said to another runtime: no more than fits */
+    char places[ZK_PLACES_TEXT]; /* ""; single units, cores first */
+    const char *places_from;
     unsigned spare_slots;
     size_t slab_bytes;
     size_t min_bytes;   /* 0: all to the arena */

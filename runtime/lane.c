@@ -144,15 +144,16 @@ handle_forks_once(void)
 static void
 init_slots(zk_runtime_t *lane)
 {
-    const struct zk_topology *t = lane->topology;
-    bool spread = lane->config.bind == ZK_BIND_SPREAD;
-
     for (unsigned i = 0; i < lane->nslots; i++) {
         struct zk_slot *s = &lane->slots[i];
+        const unsigned *units;
+        unsigned single;
 
         s->lane = lane;
         s->index = i;
-        s->pu = zk__topology_pu(t, i % lane->nworkers, lane->nworkers, spread);
+        (void)zk__plan_units(&lane->plan, &lane->config, lane->topology,
+                             i % lane->nworkers, &units, &single);
+        s->pu = units[0];
         s->phase = lane->outside;
         s->random = (lane->config.seed + i + 1) * 0x9e3779b97f4a7c15u;
         zk_store_relaxed(&s->taken, i != 0 && i < lane->nworkers);
@@ -185,6 +186,7 @@ destroy(zk_runtime_t *lane)
         zk__deque_fini(&lane->slots[i].deque);
     zk__inbox_fini(&lane->inbox);
     pthread_mutex_destroy(&lane->lock);
+    zk__places_free(&lane->plan.places);
     zk__os_unmap(lane, lane->records);
 }
 
@@ -239,6 +241,7 @@ zk_runtime_open(zk_runtime_t **out, const zk_options_t *options)
 {
     const struct zk_topology *topology;
     struct zk_config config;
+    struct zk_plan plan;
     zk_runtime_t *lane;
     zk_err_t err;
     size_t bytes;
@@ -253,24 +256,25 @@ zk_runtime_open(zk_runtime_t **out, const zk_options_t *options)
     topology = zk__topology_get();
     if (topology == NULL)
         return ZK_ENOMEM;
-    if (config.workers == 0)
-        config.workers = zk_min_size(topology->ncores, ZK_MAX_WORKERS) != 0
-                             ? topology->ncores
-                             : 1;
-    if (config.workers > ZK_MAX_WORKERS)
-        config.workers = ZK_MAX_WORKERS;
+    if (zk__topology_trouble() != NULL)
+        zk__notice(&config, "%s", zk__topology_trouble());
+    if (!zk__plan_make(&plan, &config, topology, 0))
+        return ZK_ENOMEM;
 
     bytes = sizeof *lane +
-            (config.workers + config.spare_slots) * sizeof(struct zk_slot);
+            (plan.workers + config.spare_slots) * sizeof(struct zk_slot);
     bytes = zk_round_up(bytes, zk__os_page());
     lane = zk__os_map(bytes);
-    if (lane == NULL)
+    if (lane == NULL) {
+        zk__places_free(&plan.places);
         return ZK_ENOMEM;
+    }
     lane->config = config;
+    lane->plan = plan;
     lane->topology = topology;
     lane->records = bytes;
-    lane->nworkers = config.workers;
-    lane->nslots = config.workers + config.spare_slots;
+    lane->nworkers = plan.workers;
+    lane->nslots = plan.workers + config.spare_slots;
     lane->crowded = lane->nworkers > topology->npus;
     zk__inbox_init(&lane->inbox);
     pthread_mutex_init(&lane->lock, NULL);
@@ -366,11 +370,16 @@ block_signals(sigset_t *old)
 }
 
 void
-zk__bind_refused(zk_runtime_t *lane)
+zk__lane_bind(zk_runtime_t *lane, const struct zk_slot *slot)
 {
+    const unsigned *units;
     bool known = false;
+    unsigned single;
+    unsigned n = zk__plan_units(&lane->plan, &lane->config, lane->topology,
+                                slot->index, &units, &single);
 
-    if (zk_cas_acq_rel(&lane->bind_refused, &known, true))
+    if (!zk__topology_bind(lane->topology, units, n) &&
+        zk_cas_acq_rel(&lane->bind_refused, &known, true))
         zk__notice(&lane->config,
                    "the system refuses to bind threads to their cores");
 }

@@ -29,6 +29,7 @@
 #include "runtime/frame.h"
 #include "runtime/inbox.h"
 #include "runtime/job.h"
+#include "runtime/plan.h"
 
 #define ZK_MAX_PHASES 256 /* at once, per lane */
 
@@ -75,7 +76,7 @@ struct zk_slot {
     /* The thread that has the slot. */
     ZK_ALIGNED_LINE zk_runtime_t *lane;
     unsigned index;
-    unsigned pu;              /* of the topology, when it is bound */
+    unsigned pu;              /* of the topology: the first of its place */
     struct zk_phase *phase;   /* of the running task */
     const struct zk_job *job; /* of the running task; NULL: none runs */
     int64_t frame;            /* the deque's mark when the task began */
@@ -101,6 +102,7 @@ struct zk_slot {
 
 struct zk_runtime {
     struct zk_config config; /* constant once open */
+    struct zk_plan plan;     /* the same */
     const struct zk_topology *topology;
     uint64_t serial; /* differs for every lane ever opened */
     size_t records;  /* bytes of this record */
@@ -190,8 +192,9 @@ void zk__lane_start(zk_runtime_t *lane);
 /* The same, for work that no thread inside may ever run: at least one thread. */
 void zk__lane_start_one(zk_runtime_t *lane);
 
-/* The system refused to bind a thread: said once, and shown by the info. */
-void zk__bind_refused(zk_runtime_t *lane);
+/* Binds the calling thread to the place of its slot. A refusal is said once, and
+ * shown by the info. */
+void zk__lane_bind(zk_runtime_t *lane, const struct zk_slot *slot);
 
 /* ---- member.c ---- */
 

@@ -123,8 +123,7 @@ bind(struct zk_thread *me)
     me->binding = zk__topology_save();
     if (me->binding == NULL)
         return; /* what cannot be restored is not changed */
-    if (!zk__topology_bind(lane->topology, me->slot->pu))
-        zk__bind_refused(lane);
+    zk__lane_bind(lane, me->slot);
 }
 
 zk_err_t

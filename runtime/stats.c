@@ -10,6 +10,9 @@
 #include "alloc/pages.h"
 #include "runtime/lane.h"
 
+_Static_assert(sizeof((zk_runtime_info_t){0}.workers_why) == ZK_PLAN_WHY,
+               "the words fit");
+
 zk_err_t
 zk_runtime_info(const zk_runtime_t *lane, zk_runtime_info_t *info)
 {
@@ -35,8 +38,11 @@ zk_runtime_info(const zk_runtime_t *lane, zk_runtime_info_t *info)
         .hugepages = lane->config.huge,
         .trap = arena != NULL ? zk__arena_trap(arena) : ZK_TRAP_OFF,
         .trap_phases = arena != NULL ? arena->nsites - 1 : 0,
-        .workers_from = lane->config.workers_from,
+        .workers_from = lane->plan.from,
+        .places = lane->plan.places.n != 0 ? lane->plan.places.n
+                                           : lane->topology->npus,
     };
+    memcpy(info->workers_why, lane->plan.why, sizeof info->workers_why);
     return ZK_OK;
 }
 

@@ -7,17 +7,24 @@
 #include "runtime/topology.h"
 
 #include <hwloc.h>
+#include <hwloc/distances.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "runtime/launcher.h"
+#include "runtime/places.h"
 
 static struct {
     pthread_mutex_t lock;
     hwloc_topology_t hwloc; /* NULL: flat */
     struct zk_topology topology;
     bool loaded;
+    char trouble[160]; /* "": none */
 } machine = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* The kernel's mask, not hwloc's: that one is cut to the topology, and refuses
@@ -53,8 +60,20 @@ load_flat(struct zk_topology *t)
     return true;
 }
 
+/* What other machine is asked for; the source that hwloc is to read. */
+static bool
+set_source(hwloc_topology_t t, const char *what)
+{
+    size_t length = strlen(what);
+
+    if (length >= 4 && strcmp(what + length - 4, ".xml") == 0)
+        return hwloc_topology_set_xml(t, what) == 0;
+    return hwloc_topology_set_synthetic(t, what) == 0;
+}
+
+/* This machine (NULL), or another one. */
 static hwloc_topology_t
-load_hwloc(void)
+load_hwloc(const char *what)
 {
     /* Of this system, inside the binding we inherited, without moving the
      * caller's threads around while loading. */
@@ -65,7 +84,8 @@ load_hwloc(void)
 
     if (hwloc_topology_init(&t) != 0)
         return NULL;
-    if (hwloc_topology_set_flags(t, flags) != 0 ||
+    if ((what != NULL ? !set_source(t, what)
+                      : hwloc_topology_set_flags(t, flags) != 0) ||
         hwloc_topology_load(t) != 0 ||
         hwloc_get_nbobjs_by_type(t, HWLOC_OBJ_PU) <= 0) {
         hwloc_topology_destroy(t);
@@ -99,24 +119,127 @@ shared_cache(hwloc_topology_t t, hwloc_obj_t pu)
     return above(t, pu, HWLOC_OBJ_PACKAGE);
 }
 
-static void
-describe(hwloc_topology_t h, unsigned n, struct zk_topology *t)
+/* Latencies between nodes, as the firmware has them; NULL: nothing is known. */
+static struct hwloc_distances_s *
+latencies(hwloc_topology_t h)
 {
-    int nodes = hwloc_get_nbobjs_by_type(h, HWLOC_OBJ_NUMANODE);
-    hwloc_obj_t last_core = NULL;
+    struct hwloc_distances_s *d = NULL;
+    unsigned n = 1;
 
-    for (unsigned i = 0; i < n; i++) {
+    if (hwloc_distances_get_by_type(h, HWLOC_OBJ_NUMANODE, &n, &d,
+                                    HWLOC_DISTANCES_KIND_MEANS_LATENCY,
+                                    0) != 0 ||
+        n == 0)
+        return NULL;
+    return d;
+}
+
+static uint64_t
+latency(const struct hwloc_distances_s *d, hwloc_obj_t from, hwloc_obj_t to)
+{
+    unsigned i, k;
+
+    for (i = 0; i < d->nbobjs && d->objs[i] != from; i++)
+        continue;
+    for (k = 0; k < d->nbobjs && d->objs[k] != to; k++)
+        continue;
+    return i < d->nbobjs && k < d->nbobjs ? d->values[i * d->nbobjs + k]
+                                          : UINT64_MAX;
+}
+
+static bool
+has_memory(hwloc_obj_t node)
+{
+    return node->attr->numanode.local_memory != 0;
+}
+
+/* The node with memory that is nearest to a PU: of its own ones the first, which
+ * is what the kernel takes, too; any, where there is no other. */
+static hwloc_obj_t
+node_of(hwloc_topology_t h, const struct hwloc_distances_s *d, hwloc_obj_t pu)
+{
+    hwloc_obj_t own = NULL, best = NULL, node = NULL;
+    uint64_t least = UINT64_MAX;
+
+    while ((node = hwloc_get_next_obj_by_type(h, HWLOC_OBJ_NUMANODE, node)) !=
+           NULL) {
+        if (pu->nodeset == NULL ||
+            !hwloc_bitmap_isset(pu->nodeset, node->os_index))
+            continue;
+        if (has_memory(node))
+            return node;
+        if (own == NULL)
+            own = node;
+    }
+    while ((node = hwloc_get_next_obj_by_type(h, HWLOC_OBJ_NUMANODE, node)) !=
+           NULL) {
+        uint64_t far = d != NULL && own != NULL ? latency(d, own, node) : 0;
+
+        if (has_memory(node) && (best == NULL || far < least)) {
+            best = node;
+            least = far;
+        }
+    }
+    return best != NULL ? best : own;
+}
+
+/* Which nodes are as near to each other as any, where they are not all alike. */
+static bool
+describe_distances(hwloc_topology_t h, const struct hwloc_distances_s *d,
+                   struct zk_topology *t)
+{
+    size_t n = t->nnodes;
+
+    if (d == NULL || n < 3)
+        return true;
+    t->next = calloc(n * n, sizeof *t->next);
+    if (t->next == NULL)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        hwloc_obj_t from =
+            hwloc_get_obj_by_type(h, HWLOC_OBJ_NUMANODE, (unsigned)i);
+        uint64_t least = UINT64_MAX;
+
+        for (int pass = 0; pass < 2; pass++)
+            for (size_t k = 0; k < n; k++) {
+                hwloc_obj_t to =
+                    hwloc_get_obj_by_type(h, HWLOC_OBJ_NUMANODE, (unsigned)k);
+                uint64_t far = latency(d, from, to);
+
+                if (k == i)
+                    continue;
+                if (pass == 0 && far < least)
+                    least = far;
+                t->next[i * n + k] = pass == 1 && far == least;
+            }
+    }
+    return true;
+}
+
+static bool
+describe(hwloc_topology_t h, struct zk_topology *t)
+{
+    unsigned n = (unsigned)hwloc_get_nbobjs_by_type(h, HWLOC_OBJ_PU);
+    int nodes = hwloc_get_nbobjs_by_type(h, HWLOC_OBJ_NUMANODE);
+    struct hwloc_distances_s *d = latencies(h);
+    hwloc_obj_t last_core = NULL;
+    bool ok;
+
+    t->pus = calloc(n, sizeof *t->pus);
+    ok = t->pus != NULL;
+    for (unsigned i = 0; i < n && ok; i++) {
         hwloc_obj_t pu = hwloc_get_obj_by_type(h, HWLOC_OBJ_PU, i);
         hwloc_obj_t core =
             hwloc_get_ancestor_obj_by_type(h, HWLOC_OBJ_CORE, pu);
-        int node = pu->nodeset != NULL ? hwloc_bitmap_first(pu->nodeset) : 0;
+        hwloc_obj_t node = node_of(h, d, pu);
 
         t->pus[i] = (struct zk_pu){
             .os_index = pu->os_index,
             .core = core != NULL ? core->logical_index : i,
             .cache = shared_cache(h, pu),
             .package = above(h, pu, HWLOC_OBJ_PACKAGE),
-            .node = node >= 0 ? (unsigned)node : 0,
+            .node = node != NULL ? node->os_index : 0,
+            .domain = node != NULL ? node->logical_index : 0,
             .first_thread = core == NULL || core != last_core,
         };
         t->ncores += t->pus[i].first_thread;
@@ -124,30 +247,79 @@ describe(hwloc_topology_t h, unsigned n, struct zk_topology *t)
     }
     t->npus = n;
     t->nnodes = nodes > 0 ? (unsigned)nodes : 1;
+    ok = ok && describe_distances(h, d, t);
+    if (d != NULL)
+        hwloc_distances_release(h, d);
+    return ok;
+}
+
+void
+zk__topology_free(struct zk_topology *t)
+{
+    free(t->pus);
+    free(t->next);
+    *t = (struct zk_topology){0};
+}
+
+bool
+zk__topology_load(struct zk_topology *t, const char *what)
+{
+    hwloc_topology_t h = load_hwloc(what);
+    bool ok;
+
+    *t = (struct zk_topology){.imagined = true};
+    if (h == NULL)
+        return false;
+    ok = describe(h, t);
+    hwloc_topology_destroy(h);
+    if (!ok)
+        zk__topology_free(t);
+    return ok;
+}
+
+static bool
+load_this_machine(struct zk_topology *t)
+{
+    hwloc_topology_t h = load_hwloc(NULL);
+
+    if (h == NULL)
+        return load_flat(t);
+    if (!describe(h, t)) {
+        hwloc_topology_destroy(h);
+        zk__topology_free(t);
+        return false;
+    }
+    machine.hwloc = h;
+    return true;
 }
 
 static bool
 load(void)
 {
-    hwloc_topology_t h = load_hwloc();
     struct zk_topology *t = &machine.topology;
-    int n;
+    const char *what = getenv("ZK_TOPOLOGY");
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
 
-    if (h == NULL)
-        return load_flat(t);
-    n = hwloc_get_nbobjs_by_type(h, HWLOC_OBJ_PU);
-    if (n <= 0) { /* it knows no more than we do */
-        hwloc_topology_destroy(h);
-        return load_flat(t);
+    if (what != NULL && !zk__topology_load(t, what)) {
+        snprintf(machine.trouble, sizeof machine.trouble,
+                 "ZK_TOPOLOGY=%.64s is ignored: it wants a file.xml or hwloc's "
+                 "synthetic description",
+                 what);
+        what = NULL;
     }
-    t->pus = calloc((size_t)n, sizeof *t->pus);
-    if (t->pus == NULL) {
-        hwloc_topology_destroy(h);
+    if (what == NULL && !load_this_machine(t))
         return false;
-    }
-    describe(h, (unsigned)n, t);
-    machine.hwloc = h;
+    if (what != NULL)
+        online = (long)t->npus;
+    zk__share_take(t, zk__share_of(zk__launcher_share(), t->npus,
+                                   online > 0 ? (unsigned)online : t->npus));
     return true;
+}
+
+const char *
+zk__topology_trouble(void)
+{
+    return machine.trouble[0] != '\0' ? machine.trouble : NULL;
 }
 
 const struct zk_topology *
@@ -176,24 +348,28 @@ zk__topology_unlock(void)
 }
 
 bool
-zk__topology_bind(const struct zk_topology *t, unsigned pu)
+zk__topology_bind(const struct zk_topology *t, const unsigned *pus, unsigned n)
 {
-    unsigned cpu = t->pus[pu].os_index;
     hwloc_bitmap_t set;
     bool ok;
 
+    if (t->imagined)
+        return true;
     if (machine.hwloc == NULL) {
         cpu_set_t mask;
 
         CPU_ZERO(&mask);
-        CPU_SET(cpu, &mask);
+        for (unsigned i = 0; i < n; i++)
+            CPU_SET(t->pus[pus[i]].os_index, &mask);
         return sched_setaffinity(0, sizeof mask, &mask) == 0;
     }
     set = hwloc_bitmap_alloc();
     if (set == NULL)
         return false;
-    hwloc_bitmap_only(set, cpu);
-    ok = hwloc_set_cpubind(machine.hwloc, set, HWLOC_CPUBIND_THREAD) == 0;
+    ok = true;
+    for (unsigned i = 0; i < n && ok; i++)
+        ok = hwloc_bitmap_set(set, t->pus[pus[i]].os_index) == 0;
+    ok = ok && hwloc_set_cpubind(machine.hwloc, set, HWLOC_CPUBIND_THREAD) == 0;
     hwloc_bitmap_free(set);
     return ok;
 }
@@ -247,7 +423,12 @@ zk__topology_pu(const struct zk_topology *t, unsigned index, unsigned workers,
 unsigned
 zk__topology_distance(const struct zk_topology *t, unsigned a, unsigned b)
 {
-    if (t->pus[a].node != t->pus[b].node)
-        return 2;
-    return t->pus[a].cache != t->pus[b].cache ? 1 : 0;
+    const struct zk_pu *from = &t->pus[a], *to = &t->pus[b];
+
+    if (from->domain == to->domain)
+        return from->cache != to->cache ? 1 : 0;
+    return t->next == NULL ||
+                   t->next[(size_t)from->domain * t->nnodes + to->domain] != 0
+               ? 2
+               : ZK_DISTANCE_FAR;
 }

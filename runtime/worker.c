@@ -81,7 +81,7 @@ steal_at(struct zk_slot *self, unsigned distance, struct zk_task *task)
 static bool
 find(struct zk_slot *self, struct zk_task *task)
 {
-    for (unsigned distance = 0; distance <= 2; distance++)
+    for (unsigned distance = 0; distance <= ZK_DISTANCE_FAR; distance++)
         if (steal_at(self, distance, task))
             return true;
     return zk__inbox_take(&self->lane->inbox, NULL, NULL, task);
@@ -231,9 +231,8 @@ zk__worker_main(void *arg)
 
     zk__thread.slot = self;
     zk__thread.entered = 1;
-    if (lane->config.bind != ZK_BIND_NONE && self->index < lane->nworkers &&
-        !zk__topology_bind(lane->topology, self->pu))
-        zk__bind_refused(lane);
+    if (lane->config.bind != ZK_BIND_NONE && self->index < lane->nworkers)
+        zk__lane_bind(lane, self);
     zk__deque_touch(&self->deque);
 
     zk_add_seq_cst(&lane->searching, 1u);

@@ -16,8 +16,15 @@ struct zk_pu {
     unsigned core;     /* logical ids: equal means shared */
     unsigned cache;    /* the largest cache below the node */
     unsigned package;
-    unsigned node;     /* NUMA node of the kernel, for placement */
+    unsigned node;     /* NUMA node of the kernel: the nearest with memory */
+    unsigned domain;   /* its index below nnodes */
     bool first_thread; /* the first unit of its core */
+};
+
+/* One of several processes that share a machine, or a part of it. */
+struct zk_share {
+    unsigned rank; /* below size */
+    unsigned size; /* 0 or 1: alone */
 };
 
 struct zk_topology {
@@ -25,7 +32,11 @@ struct zk_topology {
     unsigned npus;
     unsigned ncores;
     unsigned nnodes;
-    bool flat; /* the topology library failed: PUs without structure */
+    unsigned char *next; /* [nnodes][nnodes]: the second is as near to the first
+                            as any other node; NULL: all are alike */
+    bool flat;     /* the topology library failed: PUs without structure */
+    bool imagined; /* not this machine: nothing can be bound */
+    struct zk_share share; /* what of the machine this is */
 };
 
 #endif

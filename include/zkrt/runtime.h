@@ -25,7 +25,8 @@ enum zk_bind {
     ZK_BIND_DEFAULT = 0, /* close */
     ZK_BIND_CLOSE,       /* neighbouring cores first */
     ZK_BIND_SPREAD,      /* as far apart as the topology allows */
-    ZK_BIND_NONE         /* let the kernel place the workers */
+    ZK_BIND_NONE,        /* let the kernel place the workers */
+    ZK_BIND_PRIMARY      /* all in the first place */
 };
 
 enum zk_huge {
@@ -80,13 +81,16 @@ typedef struct zk_options {
     unsigned decay_ms;   /* memory that was not used for so long is released */
     zk_notice_fn notice; /* default: one line on stderr, each line once */
     void *notice_arg;
+    const char *places; /* OpenMP's grammar, as ZK_PLACES; NULL: single
+                           units, the first one of each core before others */
 } zk_options_t;
 
 #ifdef __cplusplus
-#    define ZK_OPTIONS_INIT                                              \
-        {                                                                \
-            sizeof(zk_options_t), 0, 0, 0, 0, 0, 0, 0, ZK_BIND_DEFAULT,  \
-                ZK_HUGE_DEFAULT, ZK_TRAP_DEFAULT, 0, 0, nullptr, nullptr \
+#    define ZK_OPTIONS_INIT                                               \
+        {                                                                 \
+            sizeof(zk_options_t), 0, 0, 0, 0, 0, 0, 0, ZK_BIND_DEFAULT,   \
+                ZK_HUGE_DEFAULT, ZK_TRAP_DEFAULT, 0, 0, nullptr, nullptr, \
+                nullptr                                                   \
         }
 #else
 /* ZK_OPTIONS(.workers = 4) is an options struct with these fields set. */
@@ -118,6 +122,8 @@ typedef struct {
     enum zk_trap trap;        /* OFF also where the system does not allow it */
     unsigned trap_phases;     /* a pointer traps for so many phases */
     const char *workers_from; /* why N: "options", "ZK_NUM_WORKERS", ... */
+    char workers_why[96];     /* the same in words, with the figures */
+    unsigned places;          /* that workers are dealt out to */
 } zk_runtime_info_t;
 
 /*

@@ -51,7 +51,8 @@ same(const struct zk_config *a, const struct zk_config *b)
            a->spare_slots == b->spare_slots && a->slab_bytes == b->slab_bytes &&
            a->min_bytes == b->min_bytes && a->stack_bytes == b->stack_bytes &&
            a->seed == b->seed && a->spin_us == b->spin_us &&
-           a->bind == b->bind && a->huge == b->huge;
+           a->bind == b->bind && a->huge == b->huge &&
+           strcmp(a->places, b->places) == 0;
 }
 
 static void
@@ -123,7 +124,12 @@ test_a_malformed_variable_is_named_once_and_changes_nothing(void **state)
         {"ZK_PROC_BIND", ""},
         {"ZK_PROC_BIND", "closer"},
         {"ZK_PROC_BIND", "clos"},
-        {"ZK_PROC_BIND", "true"},
+        {"ZK_PROC_BIND", "close,"},
+        {"ZK_PROC_BIND", "spread,sometimes"},
+        {"ZK_PLACES", ""},
+        {"ZK_PLACES", "cores(0)"},
+        {"ZK_PLACES", "{0,1"},
+        {"ZK_PLACES", "boards"},
         {"ZK_ALLOC_SLAB_GB", "0"},
         {"ZK_ALLOC_SLAB_GB", "1.5"},
         {"ZK_ALLOC_SLAB_GB", "8G"},
@@ -277,9 +283,11 @@ test_options_out_of_range_are_refused(void **state)
     REFUSES(stack_bytes, 1);
     REFUSES(stack_bytes, 64 * KIB - 1);
     REFUSES(spin_us, 1000001);
-    REFUSES(bind, (enum zk_bind)(ZK_BIND_NONE + 1));
+    REFUSES(bind, (enum zk_bind)(ZK_BIND_PRIMARY + 1));
     REFUSES(bind, (enum zk_bind) - 1);
     REFUSES(hugepages, (enum zk_huge)(ZK_HUGE_NEVER + 1));
+    REFUSES(places, "");
+    REFUSES(places, "cores,sockets");
 #undef REFUSES
 }
 

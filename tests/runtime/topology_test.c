@@ -26,6 +26,7 @@ make_machines(void **state)
                                   .cache = i / 4,
                                   .package = i / 8,
                                   .node = i / 8,
+                                  .domain = i / 8,
                                   .first_thread = i % 2 == 0};
     for (unsigned i = 0; i < 4; i++)
         pus4[i] =
@@ -129,7 +130,7 @@ test_a_binding_is_one_unit_and_is_given_back(void **state)
     assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
     b = zk__topology_save();
     assert_non_null(b);
-    assert_true(zk__topology_bind(t, t->npus - 1));
+    assert_true(zk__topology_bind(t, &(unsigned){t->npus - 1}, 1));
     assert_int_equal(sched_getaffinity(0, sizeof bound, &bound), 0);
     assert_int_equal(CPU_COUNT(&bound), 1);
     assert_true(CPU_ISSET(t->pus[t->npus - 1].os_index, &bound));
@@ -192,7 +193,7 @@ load_restricted(void *arg)
     CHILD_CHECK(sched_setaffinity(0, sizeof all, &all) == 0);
     b = zk__topology_save();
     CHILD_CHECK(b != NULL);
-    CHILD_CHECK(zk__topology_bind(t, 0));
+    CHILD_CHECK(zk__topology_bind(t, &(unsigned){0}, 1));
     zk__topology_restore(b);
     CHILD_CHECK(sched_getaffinity(0, sizeof now, &now) == 0);
     CHILD_CHECK(CPU_EQUAL(&now, &all));
