@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "alloc/charge.h"
 #include "alloc/keep.h"
 #include "alloc/os.h"
 #include "alloc/secret.h"
@@ -354,7 +355,10 @@ zk__arena_create(const struct zk_arena_want *want)
         zk__slab_init(&a->slabs[i], site_base(a, i, 0), a->slab_bytes, side,
                       want->min_bytes, want->huge);
         side += zk__slab_tables_bytes(a->slab_bytes);
+        a->slabs[i].budget = &a->budget;
     }
+    a->budget.limit = want->budget_bytes != 0 ? want->budget_bytes : SIZE_MAX;
+    a->budget.watched = want->watched;
 
     if (!table_enter(a)) {
         zk__os_unmap(a->base, a->reserved);
@@ -386,9 +390,39 @@ unmark(const struct zk_arena *a, unsigned slot)
             unmark_site(s, site_base(a, slot, i));
 }
 
+size_t
+zk__arena_charged(const struct zk_arena *a)
+{
+    size_t sum = 0;
+
+    for (unsigned i = 0; i < a->nslots; i++)
+        sum += zk__charged(&a->slabs[i]);
+    return sum;
+}
+
+size_t
+zk__arena_resident(void)
+{
+    size_t sum = 0;
+
+    pthread_mutex_lock(&table.lock); /* none of them is unmapped meanwhile */
+    for (unsigned i = 0; i < zk_load_relaxed(&table.used); i++) {
+        struct zk_arena *a = zk_load_relaxed(&table.entry[i].arena);
+
+        if (zk_load_relaxed(&table.entry[i].base) == 0)
+            continue;
+        for (unsigned k = 0; k < zk_load_relaxed(&a->active); k++)
+            sum += zk__charge_resident(&a->slabs[k]);
+    }
+    pthread_mutex_unlock(&table.lock);
+    return sum;
+}
+
 void
 zk__arena_destroy(struct zk_arena *a)
 {
+    size_t charged;
+
     if (a == NULL)
         return;
     if (a->nsites > 1)
@@ -396,7 +430,11 @@ zk__arena_destroy(struct zk_arena *a)
     table_leave(a);
     for (unsigned i = 0; ZK_HAVE_ASAN && i < a->nslots; i++)
         unmark(a, i);
+    charged = zk__arena_charged(a);
+    zk__budget_unclaim(&a->budget);
+    zk__budget_leaving(charged);
     zk__os_unmap(a->base, a->reserved);
+    zk__budget_give(charged);
     zk__os_unmap(a, a->records);
 }
 
@@ -531,16 +569,25 @@ static unsigned
 reset_slabs(struct zk_arena *a, bool move, bool forget)
 {
     unsigned n = zk_load_relaxed(&a->active), moved = 0;
-    bool keep_all = a->want.keep_bytes == SIZE_MAX;
+    /* After a refusal nothing is kept for its own sake: the next phase may need
+     * it on another slot, and takes back what is still there. */
+    bool refused = zk__budget_begin(&a->budget);
+    bool keep_all = a->want.keep_bytes == SIZE_MAX && !refused;
+    size_t least = refused ? 0 : a->want.keep_bytes;
 
     for (unsigned i = 0; i < n; i++) {
         bool used = zk__slab_used(&a->slabs[i]);
 
         if (forget)
             zk__keep_forget(&a->slabs[i]);
-        zk__keep_note(&a->slabs[i]);
+        if (refused) {
+            zk__keep_forget(&a->slabs[i]);
+            zk__keep_forget(&a->slabs[i]);
+        } else {
+            zk__keep_note(&a->slabs[i]);
+        }
         zk__slab_reset(&a->slabs[i]);
-        if (!keep_all && zk__keep_give_up(&a->slabs[i], a->want.keep_bytes))
+        if (!keep_all && zk__keep_give_up(&a->slabs[i], least))
             a->tails = true;
         if (!used || a->nsites == 1)
             continue;

@@ -41,7 +41,9 @@ struct zk_site {
 struct zk_arena_want {
     unsigned nslots;
     size_t slab_bytes;
-    size_t min_bytes; /* routing threshold */
+    size_t min_bytes;    /* routing threshold */
+    size_t budget_bytes; /* of all arenas together; 0, SIZE_MAX: no limit */
+    bool watched;        /* the container's room counts too (budget.h) */
     enum zk_huge huge;
     enum zk_trap trap;
     size_t keep_bytes; /* of each slab, at the least; SIZE_MAX: all */
@@ -69,6 +71,7 @@ struct zk_arena {
     _Atomic bool open;        /* between reset and ended: frees count */
     _Atomic bool secret;      /* what it holds is to be wiped */
     bool forked;              /* it held that when this process was forked */
+    struct zk_budget budget;  /* what the slabs charge, and were refused */
 
     /* Moving: the opener writes, statistics read. */
     _Atomic bool moving;       /* some slab may be in two places, see fork() */
@@ -121,6 +124,15 @@ void zk__arena_reset(struct zk_arena *a, const char *name);
 
 /* What stale pointers do now: ZK_TRAP_ON, _AUTO or _OFF. */
 enum zk_trap zk__arena_trap(const struct zk_arena *a);
+
+/*
+ * Bytes of all arenas of the process that are in memory and charged, as the kernel
+ * says. Any thread; about 1 ms per GiB.
+ */
+size_t zk__arena_resident(void);
+
+/* What the arena's slabs have charged, without the claim of its phase. */
+size_t zk__arena_charged(const struct zk_arena *a);
 
 /* Releases up to so many bytes of tails (keep.h); how many. Any thread. */
 size_t zk__arena_release(struct zk_arena *a, size_t bytes);

@@ -8,6 +8,7 @@
 
 #include <sched.h>
 
+#include "alloc/charge.h"
 #include "alloc/os.h"
 #include "alloc/word.h"
 #include "private/bits.h"
@@ -71,9 +72,12 @@ release_scratch(struct zk_slab *s, size_t least)
     from = from > s->scratched ? from : s->scratched;
     from -= (uintptr_t)from % zk__os_page();
     if (from < low) {
+        zk__budget_leaving((size_t)(low - from));
         zk__os_discard(from, (size_t)(low - from));
         zk_bump_relaxed(&s->released, (uint64_t)(low - from));
     }
+    zk__charge_far_left(s, low,
+                        s->tail_end > s->end ? s->tail_end : s->touched);
     s->scratched = low; /* S2 */
     zk__keep_unlock(s);
 }
@@ -97,6 +101,7 @@ zk__keep_give_up(struct zk_slab *s, size_t least)
     if (s->tail_end > s->end)
         tail_end = s->tail_end;
     s->end = s->ready = end;
+    zk_slab_clip_ready(s);
     s->tail_end = tail_end > end ? tail_end : end;
     s->tail_most =
         zk_slab_base(s) + zk_round_up((size_t)(s->tail_end - zk_slab_base(s)),
@@ -145,7 +150,9 @@ zk__keep_release(struct zk_slab *s, size_t bytes)
 
         to = zk_min_size(to, top);
         from = zk_max_size(from, end);
+        zk__budget_leaving(to - from);
         zk__os_discard(base + from, to - from);
+        zk__charge_near_left(s, base + from);
         s->tail_end = base + from;
         released = to - from;
         zk_bump_relaxed(&s->released, (uint64_t)released);

@@ -11,9 +11,11 @@
 #include <string.h>
 
 #include <zkrt/alloc.h>
+#include <zkrt/error.h>
 
 #include "alloc/arena.h"
 #include "alloc/heap.h"
+#include "alloc/overflow.h"
 #include "alloc/reuse.h"
 #include "alloc/slab.h"
 #include "alloc/trap.h"
@@ -35,18 +37,60 @@ count_overflow(struct zk_slab *s, size_t n)
     zk_bump_relaxed(&s->overflow_bytes, (uint64_t)n);
 }
 
-/*
- * The arena has no room for a request: may the heap serve it? Not in a secret
- * phase, where nobody would wipe it.
- */
-static bool
-overflows(struct zk_slab *s, size_t n)
+/* Where the heap is asked instead: as zk__heap_alloc(), or the others. */
+struct request {
+    size_t n;
+    size_t align; /* 0: any */
+    bool zeroed;
+};
+
+static void *
+ask_heap(const struct request *r)
 {
-    count_overflow(s, n);
-    if (ZK_LIKELY(!zk_load_relaxed(&s->secret)))
-        return true;
-    errno = ENOMEM;
-    return false;
+    if (r->zeroed)
+        return zk__heap_alloc_zeroed(r->n);
+    return r->align != 0 ? zk__heap_alloc_aligned(r->align, r->n)
+                         : zk__heap_alloc(r->n);
+}
+
+/* The same, charged to the budget as if the arena had served it. */
+static void *
+ask_heap_for(struct zk_budget *b, const struct request *r)
+{
+    void *p;
+
+    if (r->n > PTRDIFF_MAX || !zk__budget_take(b, r->n))
+        return NULL;
+    p = ask_heap(r);
+    if (p != NULL && zk__overflow_enter(p, r->n))
+        return p;
+    if (p != NULL)
+        zk__heap_free(p);
+    zk__budget_give(r->n);
+    zk__budget_refused(b, ZK_ENOMEM, r->n);
+    return NULL;
+}
+
+/*
+ * The arena has no room for a request: the heap serves it. Not in a secret phase,
+ * where nobody would wipe it; and not once the phase was refused memory, of which
+ * the heap is only another piece.
+ */
+static __attribute__((noinline)) void *
+overflow(struct zk_slab *s, struct request r)
+{
+    void *p = NULL;
+
+    if (s->budget == NULL) {
+        p = ask_heap(&r);
+    } else if (zk_load_relaxed(&s->budget->refused) == 0) {
+        count_overflow(s, r.n);
+        if (ZK_LIKELY(!zk_load_relaxed(&s->secret)))
+            p = ask_heap_for(s->budget, &r);
+    }
+    if (p == NULL)
+        errno = ENOMEM;
+    return p;
 }
 
 /* Out of line, so that what comes before it needs no stack frame. */
@@ -55,9 +99,7 @@ malloc_slow(struct zk_slab *s, size_t n)
 {
     void *p = zk__slab_alloc(s, n, ZK_GRANULE);
 
-    if (p == NULL && overflows(s, n))
-        p = zk__heap_alloc(n);
-    return p;
+    return p != NULL ? p : overflow(s, (struct request){.n = n});
 }
 
 void *
@@ -88,10 +130,9 @@ zk_calloc(size_t count, size_t each)
     if (n >= s->min_bytes) {
         void *p = zk__slab_alloc_zeroed(s, n);
 
-        if (ZK_LIKELY(p != NULL))
-            return p;
-        if (!overflows(s, n))
-            return NULL;
+        return ZK_LIKELY(p != NULL)
+                   ? p
+                   : overflow(s, (struct request){.n = n, .zeroed = true});
     }
     return zk__heap_alloc_zeroed(n);
 }
@@ -108,10 +149,9 @@ zk_aligned_alloc(size_t align, size_t n)
     }
     if (n >= s->min_bytes) {
         p = zk__slab_alloc(s, n, zk_max_size(align, ZK_GRANULE));
-        if (ZK_LIKELY(p != NULL))
-            return p;
-        if (!overflows(s, n))
-            return NULL;
+        return ZK_LIKELY(p != NULL)
+                   ? p
+                   : overflow(s, (struct request){.n = n, .align = align});
     }
     p = zk__heap_alloc_aligned(align, n);
     if (p == NULL)
@@ -182,8 +222,8 @@ realloc_arena(struct zk_slab *s, void *p, size_t n)
         return NULL;
     }
     moved = zk__slab_alloc(mine, n, ZK_GRANULE);
-    if (moved == NULL && overflows(mine, n))
-        moved = zk__heap_alloc(n);
+    if (moved == NULL)
+        moved = overflow(mine, (struct request){.n = n});
     if (moved == NULL)
         return NULL;
     zk__unpoison(p,
@@ -191,6 +231,52 @@ realloc_arena(struct zk_slab *s, void *p, size_t n)
     memmove(moved, p, zk_min_size(block.bytes, n));
     zk_free(p);
     return moved;
+}
+
+/* Back into the table; where that has no memory the charge is dropped. */
+static void
+enter_again(void *p, size_t charged)
+{
+    if (!zk__overflow_enter(p, charged))
+        zk__budget_give(charged);
+}
+
+/* The same of a block that serves for an arena and has charged `had` bytes. */
+static void *
+realloc_overflow(void *p, size_t n, size_t had)
+{
+    struct zk_budget *b = zk__slab_mine()->budget;
+    size_t has = had; /* outside of phases it grows for nothing */
+    void *moved = NULL;
+
+    if (n > had && b != NULL)
+        has = n <= PTRDIFF_MAX && zk__budget_take(b, n - had) ? n : 0;
+    if (has != 0)
+        moved = zk__heap_realloc(p, n);
+    if (moved == NULL) {
+        if (has > had)
+            zk__budget_give(has - had);
+        enter_again(p, had);
+        errno = ENOMEM;
+        return NULL;
+    }
+    if (n < has) {
+        zk__budget_give(has - n);
+        has = n;
+    }
+    enter_again(moved, has);
+    return moved;
+}
+
+/* A heap block gets another size, and stays one: sticky. */
+static void *
+realloc_heap(void *p, size_t n)
+{
+    size_t had = 0;
+
+    if (ZK_UNLIKELY(zk_load_relaxed(&zk__overflow_live) != 0))
+        had = zk__overflow_leave(p);
+    return had == 0 ? zk__heap_realloc(p, n) : realloc_overflow(p, n, had);
 }
 
 void *
@@ -202,7 +288,7 @@ zk_realloc(void *p, size_t n)
         return zk_malloc(n);
     place = zk__arena_find(p);
     if (place.slab == NULL)
-        return zk__heap_realloc(p, n); /* sticky: never into an arena */
+        return realloc_heap(p, n);
     if (ZK_UNLIKELY(place.stale)) {
         count_bad(place.slab);
         zk__trap_call(place, "zk_realloc", p);
@@ -237,6 +323,7 @@ free_elsewhere(void *p)
     struct zk_place place = zk__arena_find(p);
 
     if (place.slab == NULL) {
+        zk__overflow_freed(p);
         zk__heap_free(p);
         return;
     }

@@ -51,8 +51,11 @@ hide(struct zk_slab *s)
 
     if (s->hidden == to)
         return;
-    if (s->hidden == base)
+    if (s->hidden == base) {
         touch(base); /* E3 */
+        if (s->touched == base)
+            s->touched = base + ZK_GRANULE; /* so that it can be given up */
+    }
     if (!zk__os_hide(base, (size_t)(to - base)))
         zk_store_relaxed(&s->hide_error, errno);
     s->hidden = to;
@@ -121,7 +124,8 @@ zk__secret_end(struct zk_slab *s, size_t min_bytes)
     }
     s->hidden = base;
     s->ready = s->end;
-    s->far_ready = NULL;
+    zk_slab_clip_ready(s);
+    s->far_ready = s->limit - zk_load_relaxed(&s->far);
     s->min_bytes = min_bytes;
     zk_store_relaxed(&s->secret, false);
 }

@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "alloc/charge.h"
 #include "alloc/huge.h"
 #include "alloc/keep.h"
 #include "alloc/os.h"
@@ -73,7 +74,7 @@ zk__slab_init(struct zk_slab *s, char *base, size_t slab_bytes, char *tables,
     zk_store_relaxed(&s->peak, base);
     zk_store_relaxed(&s->stage_peak, base);
     s->limit = base + slab_bytes - page; /* the last page guards */
-    s->scratch = s->scratched = s->scratch_low = s->limit;
+    s->scratch = s->scratched = s->scratch_low = s->far_ready = s->limit;
     s->pages = (zk_page_word *)(void *)tables;
     tables += zk_round_up(t.pages, page);
     s->extents = (struct zk_extent *)(void *)tables;
@@ -173,9 +174,30 @@ extend(struct zk_slab *s, const char *need)
 static bool
 grow(struct zk_slab *s, const char *need)
 {
-    if (need > s->end && !extend(s, need))
+    if ((need > s->end && !extend(s, need)) || !zk__charge_near(s, need))
         return false;
     s->ready = zk_load_relaxed(&s->secret) ? zk__secret_cover(s, need) : s->end;
+    zk_slab_clip_ready(s);
+    return true;
+}
+
+/* The same for far_ready. pre: the whole slab is committed */
+static bool
+grow_far(struct zk_slab *s, const char *need)
+{
+    char *covered = NULL;
+
+    if (!zk__charge_far(s, need))
+        return false;
+    if (zk_load_relaxed(&s->secret)) {
+        /* E3: that takes the slab's first page. */
+        if (!zk__charge_near(s, zk_slab_base(s) + ZK_GRANULE))
+            return false;
+        covered = zk__secret_cover_far(s, need);
+    }
+    s->far_ready = s->limit - zk_load_relaxed(&s->far);
+    if (s->far_ready < covered)
+        s->far_ready = covered;
     return true;
 }
 
@@ -303,7 +325,7 @@ zk__slab_alloc_zeroed(struct zk_slab *s, size_t n)
 
     /* If this could reach the tail, then `touched` shall say so already. */
     if (s->end < s->top && n <= room && n + margin > left)
-        (void)grow(s, zk_slab_next(s) + zk_min_size(n + margin, room));
+        (void)extend(s, zk_slab_next(s) + zk_min_size(n + margin, room));
     touched = s->touched; /* before the call moves it */
     p = zk__slab_alloc(s, n, ZK_GRANULE);
     if (p == NULL)
@@ -348,8 +370,8 @@ zk__slab_scratch(struct zk_slab *s, size_t n, size_t align)
     if (ZK_UNLIKELY(s->end < s->tail_most && p < s->tail_most))
         raise_end(s, zk_min_size((size_t)(s->tail_most - zk_slab_base(s)),
                                  (size_t)(s->top - zk_slab_base(s))));
-    if (ZK_UNLIKELY(p < s->far_ready))
-        s->far_ready = zk__secret_cover_far(s, p);
+    if (ZK_UNLIKELY(p < s->far_ready) && !grow_far(s, p))
+        return NULL;
     s->scratch = p;
     if (p < s->scratched)
         s->scratched = p;
@@ -490,14 +512,14 @@ zk__slab_move(struct zk_slab *s, char *to)
         zk__keep_unlock(s);
         return false;
     }
-    s->end = s->ready = to + (s->end - from);
+    s->end = s->ready = to + (s->end - from); /* clipped below */
     s->top = to + (s->top - from);
     s->tail_end = to + (s->tail_end - from);
     s->tail_most = to + (s->tail_most - from);
     s->scratched = to + (s->scratched - from);
     s->hidden = to;
-    s->far_ready = NULL;
     s->limit = to + (s->limit - from);
+    s->far_ready = s->limit - zk_load_relaxed(&s->far);
     s->scratch = s->limit;
     s->touched = to + (s->touched - from);
     s->dirty = to;
@@ -505,6 +527,7 @@ zk__slab_move(struct zk_slab *s, char *to)
     zk_store_relaxed(&s->stage_peak, to);
     s->window.base = to;
     zk_store_relaxed(&s->base, to);
+    zk_slab_clip_ready(s);
     zk_slab_set_next(s, to);
     close_window(s);
     zk__keep_unlock(s);

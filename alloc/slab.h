@@ -59,6 +59,7 @@
 #include <zkrt/phase.h>
 #include <zkrt/runtime.h>
 
+#include "alloc/budget.h"
 #include "alloc/fit.h"
 #include "private/atomic.h"
 
@@ -96,7 +97,7 @@ struct zk_slab_mark {
 struct zk_slab {
     struct zk_window window;    /* first: zk__window points here */
     size_t min_bytes;           /* routing threshold of the lane */
-    char *ready;                /* what may be handed out: end, or see E1 */
+    char *ready;                /* what may be handed out: see B3 and E1 */
     _Atomic(char *) base;       /* the owner writes; lookups of others read */
     _Atomic(char *) next;       /* the same */
     char *end;                  /* as far as next may go without asking */
@@ -116,9 +117,12 @@ struct zk_slab {
     unsigned depth;         /* marks in use */
     size_t high[2];         /* peaks of this window of time, and of the last */
     size_t scratch_high[2]; /* the same of scratch */
-    bool no_far_end;        /* the kernel refused to commit all of it once */
-    bool gave_up;           /* there may be a tail */
-    size_t marked;          /* the highest end, for AddressSanitizer */
+    struct zk_budget *budget; /* the arena's; NULL: nothing is counted */
+    _Atomic size_t near, far; /* charge.h */
+    char *far_ready;          /* as ready for scratch, from above */
+    bool no_far_end;          /* the kernel refused to commit all of it once */
+    bool gave_up;             /* there may be a tail */
+    size_t marked;            /* the highest end, for AddressSanitizer */
     enum zk_huge huge;
     enum zk_advice advice;     /* G1 */
     size_t learnt;             /* what recent phases used; 0: nothing yet */
@@ -128,7 +132,6 @@ struct zk_slab {
     /* Of a secret phase, see secret.h: the owner writes, others may read. */
     _Atomic bool secret;
     char *hidden;              /* up to here */
-    char *far_ready;           /* as ready for scratch, from above; else NULL */
     char *scratch_low;         /* lowest scratch since the last wipe */
     _Atomic size_t locked;     /* bytes from the base on */
     _Atomic size_t far_locked; /* and below the limit */

@@ -77,6 +77,16 @@ zk_slab_next(const struct zk_slab *s)
     return zk_load_relaxed(&s->next);
 }
 
+/* B3: what may be handed out is charged. */
+static inline void
+zk_slab_clip_ready(struct zk_slab *s)
+{
+    char *charged = zk_slab_base(s) + zk_load_relaxed(&s->near);
+
+    if (s->ready > charged)
+        s->ready = charged;
+}
+
 static inline void
 zk_slab_set_next(struct zk_slab *s, char *p)
 {

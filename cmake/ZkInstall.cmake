@@ -41,6 +41,7 @@ install(FILES
     "${man_dir}/zk_malloc.3"
     "${man_dir}/zk_parallel_for.3"
     "${man_dir}/zk_phase_pages.3"
+    "${man_dir}/zk_phase_reserve.3"
     "${man_dir}/zk_runtime_phase.3"
     "${man_dir}/zk_scratch_begin.3"
     DESTINATION "${CMAKE_INSTALL_MANDIR}/man3")

@@ -18,6 +18,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "alloc/os.h"
 #include "alloc/slab.h"
 
 #define DEFAULT_SLAB_BYTES ((size_t)8 << 30)
@@ -28,6 +29,7 @@
 #define DEFAULT_DECAY_MS   10000u
 #define DECAY_MS_MAX       86400000u
 #define STACK_MIN          ((uint64_t)64 << 10)
+#define BUDGET_MIN         ((uint64_t)ZK_HUGE_PAGE) /* what a slab charges first */
 
 /* ---- notices ---------------------------------------------------------- */
 
@@ -328,6 +330,33 @@ set_decay(struct zk_config *c, const char *text)
     return true;
 }
 
+/* Bytes, a share as 90%, or none. */
+static bool
+set_budget(struct zk_config *c, const char *text)
+{
+    static const char *const words[] = {"off", "unlimited", NULL};
+    size_t length = strlen(text);
+    char digits[8];
+    int word;
+    uint64_t bytes = 0, percent = 0;
+
+    if (parse_word(text, words, &word)) {
+        bytes = SIZE_MAX;
+    } else if (length > 1 && length < sizeof digits &&
+               text[length - 1] == '%') {
+        memcpy(digits, text, length - 1);
+        digits[length - 1] = '\0';
+        if (!parse_number(digits, 1, 100, &percent))
+            return false;
+    } else if (!parse_bytes(text, BUDGET_MIN, SIZE_MAX / 2, &bytes)) {
+        return false;
+    }
+    c->budget_bytes = (size_t)bytes;
+    c->budget_percent = (unsigned)percent;
+    c->budget_from = "ZK_ALLOC_BUDGET";
+    return true;
+}
+
 /* ---- what is used instead of a malformed value ------------------------- */
 
 struct text {
@@ -432,6 +461,21 @@ show_decay(const struct zk_config *c)
 }
 
 static struct text
+show_budget(const struct zk_config *c)
+{
+    struct text t;
+
+    if (c->budget_bytes == SIZE_MAX)
+        return text_word("off");
+    if (c->budget_bytes != 0)
+        return text_bytes(c->budget_bytes);
+    if (c->budget_percent == 0)
+        return text_word("90% of the container's limit");
+    snprintf(t.c, sizeof t.c, "%u%%", c->budget_percent);
+    return t;
+}
+
+static struct text
 show_stack(const struct zk_config *c)
 {
     return c->stack_bytes != 0 ? text_bytes(c->stack_bytes)
@@ -474,6 +518,8 @@ static const struct variable {
      "learn, all, or bytes of each slab; K, M, G or T may follow"},
     {"ZK_ALLOC_DECAY_MS", set_decay, show_decay,
      "milliseconds to 86400000 (a day)"},
+    {"ZK_ALLOC_BUDGET", set_budget, show_budget,
+     "bytes, at least 2M, with K, M, G or T; 1% to 100%; or off"},
     {"ZK_ALLOC_TRAP", set_trap, show_trap, "on, auto or off"},
     {"ZK_STACKSIZE", set_stack, show_stack,
      "bytes, at least 64K; K, M or G may follow"},
@@ -564,6 +610,9 @@ read_options(struct zk_config *config, const zk_options_t *options)
         options->bind > ZK_BIND_PRIMARY || options->hugepages > ZK_HUGE_NEVER ||
         options->trap > ZK_TRAP_OFF || options->decay_ms > DECAY_MS_MAX ||
         (options->slab_bytes != 0 && options->slab_bytes < ZK_SLAB_BYTES_MIN) ||
+        (options->budget_bytes != 0 && options->budget_bytes < BUDGET_MIN) ||
+        options->budget_percent > 100 ||
+        (options->budget_bytes != 0 && options->budget_percent != 0) ||
         (options->stack_bytes != 0 && options->stack_bytes < STACK_MIN))
         return ZK_EINVAL;
 
@@ -599,6 +648,11 @@ read_options(struct zk_config *config, const zk_options_t *options)
         config->decay_ms = options->decay_ms;
     if (options->trap != ZK_TRAP_DEFAULT)
         config->trap = options->trap;
+    if (options->budget_bytes != 0 || options->budget_percent != 0) {
+        config->budget_bytes = options->budget_bytes;
+        config->budget_percent = options->budget_percent;
+        config->budget_from = "options";
+    }
     return ZK_OK;
 }
 

@@ -31,6 +31,9 @@ struct zk_config {
     enum zk_trap trap;
     size_t keep_bytes; /* SIZE_MAX: all */
     unsigned decay_ms;
+    size_t budget_bytes;     /* 0: by the percent; SIZE_MAX: no budget */
+    unsigned budget_percent; /* 0: nobody said anything */
+    const char *budget_from;
     zk_notice_fn notice;
     void *notice_arg;
 };

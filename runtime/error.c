@@ -27,6 +27,7 @@ zk_strerror(zk_err_t err)
     case ZK_EPERM: return "not allowed from this thread or task";
     case ZK_ECANCELED: return "cancelled";
     case ZK_ESYS: return "refused by the system";
+    case ZK_EBUDGET: return "over the memory budget";
     default: return "error of the application";
     }
 }

@@ -9,7 +9,9 @@
 #include <signal.h>
 #include <string.h>
 
+#include "alloc/budget.h"
 #include "alloc/os.h"
+#include "alloc/overflow.h"
 #include "alloc/trap.h"
 #include "private/bits.h"
 #include "private/check.h"
@@ -67,6 +69,7 @@ become_serial(zk_runtime_t *lane)
                              zk__thread.depth != 0);
         if (lane->phases[i] != zk__thread.last) { /* its opener is not here */
             zk_store_relaxed(&lane->phases[i]->open, false);
+            zk__budget_unclaim(&lane->phases[i]->arena->budget);
             if (zk__cancel_is_open(lane->phases[i]->cell))
                 (void)zk__cancel_close(lane->phases[i]->cell);
             /* One whose slabs were just moving is used no more. */
@@ -97,6 +100,8 @@ before_fork(void)
     zk__topology_lock();
     zk__notice_lock();
     zk__trap_lock();
+    zk__budget_lock();
+    zk__overflow_lock();
     zk__arena_lock_table();
 }
 
@@ -104,6 +109,8 @@ static void
 after_fork_in_parent(void)
 {
     zk__arena_unlock_table();
+    zk__overflow_unlock();
+    zk__budget_unlock();
     zk__trap_unlock();
     zk__notice_unlock();
     zk__topology_unlock();
@@ -286,6 +293,7 @@ zk_runtime_open(zk_runtime_t **out, const zk_options_t *options)
     }
     zk_store_relaxed(&lane->outside->open, true);
     init_slots(lane);
+    zk__budget_decide(lane);
     enter_registry(lane);
     reserve_first_arena(lane); /* its reports name the lane's serial */
     *out = lane;
@@ -335,6 +343,15 @@ is_open(const zk_runtime_t *lane)
         open = l == lane;
     pthread_mutex_unlock(&registry.lock);
     return open;
+}
+
+void
+zk__lane_each(void (*fn)(zk_runtime_t *lane, void *arg), void *arg)
+{
+    pthread_mutex_lock(&registry.lock);
+    for (zk_runtime_t *l = registry.first; l != NULL; l = l->next)
+        fn(l, arg);
+    pthread_mutex_unlock(&registry.lock);
 }
 
 void

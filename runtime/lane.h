@@ -110,6 +110,10 @@ struct zk_runtime {
     unsigned nslots;
     bool crowded; /* more workers than processing units */
     size_t slab_bytes_got;
+    size_t budget_bytes; /* SIZE_MAX: none; see budget.c */
+    bool watched;        /* the container's room counts too */
+    const char *budget_from;
+    size_t memory_limit; /* the container's when the lane was opened */
 
     /* Idle workers: see worker.c. */
     ZK_ALIGNED_LINE _Atomic uint32_t idle_event; /* futex */
@@ -174,7 +178,24 @@ void zk__residency_ended(zk_runtime_t *lane);
 /* Releases a step, if one is due. How long to sleep: 0: come back at once. */
 uint64_t zk__residency_step(zk_runtime_t *lane);
 
+/* Releases memory of all lanes that no phase uses, at least `bytes` if there is so
+ * much; how much it was. */
+size_t zk__residency_reclaim(size_t bytes);
+
+/* ---- budget.c ---- */
+
+/* Decides what the arenas of a lane that is being opened may have. */
+void zk__budget_decide(zk_runtime_t *lane);
+
+/* ---- stats.c ---- */
+
+/* The phase that a thread is in, or was in last; NULL: there is none. */
+const struct zk_phase *zk__phase_of(const struct zk_thread *me);
+
 /* ---- lane.c ---- */
+
+/* Calls fn for each open lane; none of them closes meanwhile. */
+void zk__lane_each(void (*fn)(zk_runtime_t *lane, void *arg), void *arg);
 
 /* The default lane, opened if need be; NULL when that failed. */
 zk_runtime_t *zk__lane_default(void);

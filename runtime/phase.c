@@ -73,6 +73,8 @@ zk__phase_with_arena(zk_runtime_t *lane)
         .trap = lane->config.trap,
         .keep_bytes = lane->config.keep_bytes,
         .decay_ms = lane->config.decay_ms,
+        .budget_bytes = lane->budget_bytes,
+        .watched = lane->watched,
         .lane = lane->serial,
         .report = say,
         .report_arg = lane,
@@ -441,6 +443,7 @@ close_phase(struct zk_thread *me)
     zk__wait_phase(self, phase);
     zk__scratch_leave(&phase->scratch[0]);
     cancelled = zk__cancel_close(phase->cell);
+    zk__budget_unclaim(&phase->arena->budget);
     zk__arena_ended(phase->arena);
     if (phase->secret) {
         wipe(me);
@@ -483,7 +486,9 @@ end(void)
     }
     code = zk_load_acquire(&phase->detached.error);
     zk_store_relaxed(&phase->detached.error, 0);
-    return code == 0 && cancelled ? ZK_ECANCELED : code;
+    if (code == 0 && cancelled)
+        code = ZK_ECANCELED;
+    return code != 0 ? code : zk_load_relaxed(&phase->arena->budget.refused);
 }
 
 zk_err_t

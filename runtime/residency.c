@@ -126,21 +126,57 @@ zk__residency_ended(zk_runtime_t *lane)
         (void)zk__residency_step(lane);
 }
 
+/* In steps, so that nobody who wants the lane waits for long. */
+static size_t
+release_now(zk_runtime_t *lane, size_t bytes)
+{
+    uint64_t next;
+    size_t sum = 0;
+
+    while (sum < bytes) {
+        size_t wanted = zk_min_size(STEP_BYTES, bytes - sum);
+        size_t some = release_some(lane, wanted, 0, &next);
+
+        sum += some;
+        if (some < wanted)
+            break;
+    }
+    return sum;
+}
+
 zk_err_t
 zk_runtime_trim(zk_runtime_t *lane, size_t *released)
 {
-    uint64_t next;
-    size_t sum = 0, some;
+    size_t sum;
 
     if (released != NULL)
         *released = 0;
     if (lane == NULL)
         return ZK_EINVAL;
-    do {
-        some = release_some(lane, STEP_BYTES, 0, &next);
-        sum += some;
-    } while (some >= STEP_BYTES);
+    sum = release_now(lane, SIZE_MAX);
     if (released != NULL)
         *released = sum;
     return ZK_OK;
+}
+
+struct reclaim {
+    size_t wanted, released;
+};
+
+static void
+reclaim_lane(zk_runtime_t *lane, void *arg)
+{
+    struct reclaim *r = arg;
+
+    if (r->released < r->wanted)
+        r->released += release_now(lane, r->wanted - r->released);
+}
+
+size_t
+zk__residency_reclaim(size_t bytes)
+{
+    struct reclaim r = {bytes, 0};
+
+    zk__lane_each(reclaim_lane, &r);
+    return r.released;
 }

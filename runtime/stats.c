@@ -41,6 +41,9 @@ zk_runtime_info(const zk_runtime_t *lane, zk_runtime_info_t *info)
         .workers_from = lane->plan.from,
         .places = lane->plan.places.n != 0 ? lane->plan.places.n
                                            : lane->topology->npus,
+        .budget_bytes = lane->budget_bytes,
+        .budget_from = lane->budget_from,
+        .memory_limit = lane->memory_limit,
     };
     memcpy(info->workers_why, lane->plan.why, sizeof info->workers_why);
     return ZK_OK;
@@ -51,6 +54,7 @@ add_arena(const struct zk_arena *a, zk_runtime_stats_t *stats)
 {
     stats->moves += zk_load_relaxed(&a->moves);
     stats->moves_skipped += zk_load_relaxed(&a->moves_skipped);
+    stats->budget_refusals += zk_load_relaxed(&a->budget.refusals);
     for (unsigned i = 0; i < a->nslots; i++) {
         const struct zk_slab *s = &a->slabs[i];
 
@@ -84,6 +88,7 @@ zk_runtime_stats(const zk_runtime_t *lane, zk_runtime_stats_t *stats)
         stats->steals += zk_load_relaxed(&lane->slots[i].steals);
         stats->sleeps += zk_load_relaxed(&lane->slots[i].sleeps);
     }
+    stats->budget_charged = zk__budget_charged();
     add_counts(lane->outside, stats);
     for (unsigned i = 0; i < zk_load_acquire(&lane->nphases); i++) {
         add_counts(lane->phases[i], stats);
@@ -107,9 +112,8 @@ zk_runtime_stats_reset_overflow(zk_runtime_t *lane)
     }
 }
 
-/* The phase that the caller is in, or was in last. */
-static const struct zk_phase *
-phase_of(const struct zk_thread *me)
+const struct zk_phase *
+zk__phase_of(const struct zk_thread *me)
 {
     if (me->slot != NULL && me->slot->phase->arena != NULL)
         return me->slot->phase;
@@ -121,7 +125,7 @@ phase_of(const struct zk_thread *me)
 zk_err_t
 zk_phase_stats(zk_phase_stats_t *stats)
 {
-    const struct zk_phase *phase = phase_of(&zk__thread);
+    const struct zk_phase *phase = zk__phase_of(&zk__thread);
     struct zk_arena_use use;
 
     if (stats == NULL || stats->size != sizeof *stats)
@@ -138,6 +142,8 @@ zk_phase_stats(zk_phase_stats_t *stats)
         .peak_bytes = use.peak_bytes,
         .stage_peak_bytes = use.stage_peak_bytes,
         .scratch_peak_bytes = use.scratch_peak_bytes,
+        .refused = zk_load_relaxed(&phase->arena->budget.refused),
+        .charged_bytes = zk__arena_charged(phase->arena),
     };
     if (phase->secret) {
         stats->flags = ZK_PHASE_SECRET;
@@ -174,7 +180,7 @@ zk_huge_info(zk_huge_info_t *info)
 zk_err_t
 zk_phase_pages(zk_phase_pages_t *pages)
 {
-    const struct zk_phase *phase = phase_of(&zk__thread);
+    const struct zk_phase *phase = zk__phase_of(&zk__thread);
     struct zk_pages sum;
 
     if (pages == NULL || pages->size != sizeof *pages)

@@ -29,7 +29,8 @@ ZK_BEGIN_DECLS
 /*
  * n bytes: from the arena when the caller is in a phase and n is at least the
  * lane's min_bytes, else from the heap. An arena that is full overflows to the
- * heap, which is counted. NULL with errno ENOMEM when the heap is exhausted.
+ * heap, which is counted. NULL with errno ENOMEM when the heap is exhausted, or the
+ * phase is over its budget (zk_phase_reserve() in phase.h).
  * n = 0 gives a unique pointer. In a secret phase (phase.h) the arena serves every
  * size, and what does not fit is NULL with ENOMEM, counted as overflow.
  *

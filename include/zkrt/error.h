@@ -27,7 +27,8 @@ enum {
     ZK_ESTALE = -5,    /* no such phase is open, or the order is wrong */
     ZK_EPERM = -6,     /* not from this thread, or not inside a task */
     ZK_ECANCELED = -7, /* cancelled before it was complete */
-    ZK_ESYS = -8       /* the system refused a thread, a binding, or to tell */
+    ZK_ESYS = -8,      /* the system refused a thread, a binding, or to tell */
+    ZK_EBUDGET = -9    /* over the budget of the arenas (ZK_ALLOC_BUDGET) */
 };
 
 /*

@@ -118,6 +118,9 @@ ZK_API ZK_NODISCARD zk_err_t zk_phase_begin_ex(
  * Errors: ZK_ESTALE  this thread has no open phase; nothing changed
  *         ZK_EPERM   inside a task; nothing changed
  *         ZK_ECANCELED  it did end, after zk_phase_cancel()
+ *         ZK_EBUDGET it did end, and some request of the phase was NULL because
+ *                    it was over the budget, see zk_phase_reserve()
+ *         ZK_ENOMEM  the same, because the system had no more memory
  *         any other  the first non-zero result of a detached task; it did end
  */
 ZK_API ZK_NODISCARD zk_err_t zk_phase_end(void);
@@ -156,6 +159,54 @@ ZK_API zk_phase_id_t zk_phase_id(void);
  *                    end answers ZK_ECANCELED or with a task's code
  */
 ZK_API zk_err_t zk_phase_cancel(zk_phase_id_t id);
+
+/*
+ * The budget. All arenas of the process together may have so much memory and no
+ * more: zk_options_t and ZK_ALLOC_BUDGET say how much, by default 90 % of the
+ * container's limit. What does not fit is refused before the kernel's killer comes:
+ *
+ * - The request is NULL with errno ENOMEM, and does not go to the heap instead.
+ * - From then on every request of the phase is, that would need memory which the
+ *   phase does not have yet. Warm memory and freed blocks still serve.
+ * - Each end from then on, of its stages too, is ZK_EBUDGET where it has no other
+ *   code to tell.
+ *
+ * Before anything is refused, memory that no phase uses is given back: of arenas
+ * that no thread holds, and what recent phases did not need. Where the container
+ * has less left than the budget, because of other memory of the process or of
+ * other processes, that counts.
+ *
+ * zk_phase_reserve() asks before the work begins: the phase is to have `bytes` more
+ * than its blocks have now. Warm memory counts; the rest is taken from the budget
+ * at once, and kept for the phase until it ends. Slabs take memory in pieces of
+ * 2 MiB for each slot and each end, so that the last bytes of an exact reserve may
+ * find none, and warm memory of one slot does not serve another.
+ *
+ * Thread: any that is in the phase: its opener, and its tasks.
+ * Cost:   O(slots); a reading of the container's files where there is a limit
+ * Errors: ZK_EBUDGET there is less; nothing changed, zk_phase_budget() has the
+ *                    figures. The phase goes on, and its end does not tell it
+ *         ZK_ESTALE  no phase is open here; nothing changed
+ */
+ZK_API ZK_NODISCARD zk_err_t zk_phase_reserve(size_t bytes);
+
+/* Figures of the budget, SIZE_MAX where there is no limit. */
+typedef struct {
+    size_t size;  /* set by the caller */
+    size_t need;  /* new memory that the last refusal of the phase was about */
+    size_t have;  /* what there was of it; both 0: nothing was refused */
+    size_t limit; /* what arenas may have, as the container is now */
+    size_t charged;  /* what they have, and what is reserved */
+    size_t reserved; /* by this phase, and not used yet */
+} zk_phase_budget_t;
+
+/*
+ * The caller's open phase, or its last one. Inside a task, the task's phase.
+ *
+ * Errors: ZK_EINVAL  budget->size is not one the library knows
+ *         ZK_ESTALE  there is none
+ */
+ZK_API ZK_NODISCARD zk_err_t zk_phase_budget(zk_phase_budget_t *budget);
 
 /*
  * Gives the arena of the caller's last, ended phase back to the lane's pool.
@@ -246,7 +297,10 @@ typedef struct {
     char name[48];             /* of the innermost one */
     size_t scratch_peak_bytes; /* the most scratch, since the outermost begin */
     unsigned flags;            /* what the phase was begun with */
-    size_t locked_bytes; /* of both peaks: kept out of swap, if it is secret */
+    size_t locked_bytes;  /* of both peaks: kept out of swap, if it is secret */
+    zk_err_t refused;     /* ZK_EBUDGET, ZK_ENOMEM: see zk_phase_end(); or 0 */
+    size_t charged_bytes; /* memory that the arena has of the budget, warm or in
+                             use, without what is reserved */
 } zk_phase_stats_t;
 
 /*

@@ -81,8 +81,11 @@ typedef struct zk_options {
     unsigned decay_ms;   /* memory that was not used for so long is released */
     zk_notice_fn notice; /* default: one line on stderr, each line once */
     void *notice_arg;
-    const char *places; /* OpenMP's grammar, as ZK_PLACES; NULL: single
+    const char *places;  /* OpenMP's grammar, as ZK_PLACES; NULL: single
                            units, the first one of each core before others */
+    size_t budget_bytes; /* what all arenas of the process may have together,
+                            at least 2 MiB; SIZE_MAX: no budget */
+    unsigned budget_percent; /* the same, of the container's limit; not both */
 } zk_options_t;
 
 #ifdef __cplusplus
@@ -90,7 +93,7 @@ typedef struct zk_options {
         {                                                                 \
             sizeof(zk_options_t), 0, 0, 0, 0, 0, 0, 0, ZK_BIND_DEFAULT,   \
                 ZK_HUGE_DEFAULT, ZK_TRAP_DEFAULT, 0, 0, nullptr, nullptr, \
-                nullptr                                                   \
+                nullptr, 0, 0                                             \
         }
 #else
 /* ZK_OPTIONS(.workers = 4) is an options struct with these fields set. */
@@ -124,6 +127,9 @@ typedef struct {
     const char *workers_from; /* why N: "options", "ZK_NUM_WORKERS", ... */
     char workers_why[96];     /* the same in words, with the figures */
     unsigned places;          /* that workers are dealt out to */
+    size_t budget_bytes;      /* of all arenas of the process; SIZE_MAX: none */
+    const char *budget_from;  /* why: "options", "ZK_ALLOC_BUDGET", ... */
+    size_t memory_limit; /* of the container; SIZE_MAX: none is to be seen */
 } zk_runtime_info_t;
 
 /*
@@ -233,6 +239,8 @@ typedef struct {
     uint64_t moves_skipped; /* under ZK_TRAP_AUTO: it would have taken long */
     uint64_t arena_released;  /* bytes given back to the system so far */
     uint64_t arena_committed; /* bytes of slabs made accessible so far */
+    uint64_t budget_charged;  /* now, by all lanes of the process together */
+    uint64_t budget_refusals; /* requests and reserves over the budget */
 } zk_runtime_stats_t;
 
 ZK_API ZK_NODISCARD zk_err_t zk_runtime_stats(const zk_runtime_t *lane,

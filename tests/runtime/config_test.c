@@ -52,7 +52,9 @@ same(const struct zk_config *a, const struct zk_config *b)
            a->min_bytes == b->min_bytes && a->stack_bytes == b->stack_bytes &&
            a->seed == b->seed && a->spin_us == b->spin_us &&
            a->bind == b->bind && a->huge == b->huge &&
-           strcmp(a->places, b->places) == 0;
+           strcmp(a->places, b->places) == 0 &&
+           a->budget_bytes == b->budget_bytes &&
+           a->budget_percent == b->budget_percent;
 }
 
 static void
@@ -99,6 +101,14 @@ test_well_formed_variables_are_taken(void **state)
     assert_int_equal(with("ZK_WAIT", "passive").spin_us, 0);
     assert_int_equal(with("ZK_WAIT", "ACTIVE").spin_us, 1000000);
     assert_int_equal(with("ZK_WAIT", "250").spin_us, 250);
+    assert_int_equal(with("ZK_ALLOC_BUDGET", "2m").budget_bytes, 2 * MIB);
+    assert_int_equal(with("ZK_ALLOC_BUDGET", "1T").budget_bytes, 1024 * GIB);
+    assert_int_equal(with("ZK_ALLOC_BUDGET", "OFF").budget_bytes, SIZE_MAX);
+    assert_int_equal(with("ZK_ALLOC_BUDGET", "unlimited").budget_bytes,
+                     SIZE_MAX);
+    assert_int_equal(with("ZK_ALLOC_BUDGET", "1%").budget_percent, 1);
+    assert_int_equal(with("ZK_ALLOC_BUDGET", "100%").budget_percent, 100);
+    assert_int_equal(with("ZK_ALLOC_BUDGET", "100%").budget_bytes, 0);
     assert_true(with("ZK_SEED", "18446744073709551615").seed == UINT64_MAX);
     assert_int_equal(said.lines, 0);
 }
@@ -154,6 +164,19 @@ test_a_malformed_variable_is_named_once_and_changes_nothing(void **state)
         {"ZK_ALLOC_KEEP", "-1"},
         {"ZK_ALLOC_DECAY_MS", "86400001"},
         {"ZK_ALLOC_DECAY_MS", "1s"},
+        {"ZK_ALLOC_BUDGET", ""},
+        {"ZK_ALLOC_BUDGET", "0"},
+        {"ZK_ALLOC_BUDGET", "1M"},
+        {"ZK_ALLOC_BUDGET", "%"},
+        {"ZK_ALLOC_BUDGET", "0%"},
+        {"ZK_ALLOC_BUDGET", "101%"},
+        {"ZK_ALLOC_BUDGET", "50 %"},
+        {"ZK_ALLOC_BUDGET", "12.5%"},
+        {"ZK_ALLOC_BUDGET", "-90%"},
+        {"ZK_ALLOC_BUDGET", "0000000050%"},
+        {"ZK_ALLOC_BUDGET", "50%%"},
+        {"ZK_ALLOC_BUDGET", "16777215T"},
+        {"ZK_ALLOC_BUDGET", "none"},
         {"ZK_STACKSIZE", "1K"},
         {"ZK_STACKSIZE", "huge"},
         {"ZK_STACKSIZE", "16777215T"},
@@ -222,6 +245,31 @@ test_the_environment_overrides_the_options(void **state)
     assert_int_equal(c.seed, 77);
 }
 
+/* A share in the environment replaces bytes in the options, and the other way. */
+static void
+test_a_budget_is_replaced_as_a_whole(void **state)
+{
+    struct zk_config c;
+
+    (void)state;
+    setenv("ZK_ALLOC_BUDGET", "75%", 1);
+    assert_int_equal(zk__config_read(&c, ZK_OPTIONS(.budget_bytes = GIB)),
+                     ZK_OK);
+    assert_int_equal(c.budget_bytes, 0);
+    assert_int_equal(c.budget_percent, 75);
+    assert_string_equal(c.budget_from, "ZK_ALLOC_BUDGET");
+    setenv("ZK_ALLOC_BUDGET", "3G", 1);
+    assert_int_equal(zk__config_read(&c, ZK_OPTIONS(.budget_percent = 10)),
+                     ZK_OK);
+    assert_int_equal(c.budget_bytes, 3 * GIB);
+    assert_int_equal(c.budget_percent, 0);
+    unsetenv("ZK_ALLOC_BUDGET");
+    assert_int_equal(zk__config_read(&c, ZK_OPTIONS(.budget_percent = 10)),
+                     ZK_OK);
+    assert_int_equal(c.budget_percent, 10);
+    assert_string_equal(c.budget_from, "options");
+}
+
 static void
 test_slab_bytes_win_over_slab_gb(void **state)
 {
@@ -283,12 +331,17 @@ test_options_out_of_range_are_refused(void **state)
     REFUSES(stack_bytes, 1);
     REFUSES(stack_bytes, 64 * KIB - 1);
     REFUSES(spin_us, 1000001);
+    REFUSES(budget_bytes, 2 * MIB - 1);
+    REFUSES(budget_percent, 101);
     REFUSES(bind, (enum zk_bind)(ZK_BIND_PRIMARY + 1));
     REFUSES(bind, (enum zk_bind) - 1);
     REFUSES(hugepages, (enum zk_huge)(ZK_HUGE_NEVER + 1));
     REFUSES(places, "");
     REFUSES(places, "cores,sockets");
 #undef REFUSES
+    assert_int_equal(zk__config_read(&c, ZK_OPTIONS(.budget_bytes = GIB,
+                                                    .budget_percent = 50)),
+                     ZK_EINVAL);
 }
 
 static void
@@ -344,6 +397,7 @@ main(void)
                                clean),
         cmocka_unit_test_setup(test_the_environment_overrides_the_options,
                                clean),
+        cmocka_unit_test_setup(test_a_budget_is_replaced_as_a_whole, clean),
         cmocka_unit_test_setup(test_slab_bytes_win_over_slab_gb, clean),
         cmocka_unit_test_setup(
             test_omp_num_threads_is_a_hint_where_nothing_else_was_said, clean),
