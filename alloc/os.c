@@ -73,14 +73,20 @@ overcommit_is_strict(void)
 }
 
 bool
+zk__os_swap_in(void *from, void *to, size_t bytes)
+{
+    /* DONTUNMAP: no other thread's mapping can land in the range meanwhile. */
+    return mremap(from, bytes, bytes,
+                  MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
+                  to) != MAP_FAILED;
+}
+
+bool
 zk__os_move(void *from, void *to, size_t bytes)
 {
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
 
-    /* DONTUNMAP: no other thread's mapping can land in the range meanwhile. */
-    if (mremap(from, bytes, bytes,
-               MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
-               to) == MAP_FAILED)
+    if (!zk__os_swap_in(from, to, bytes))
         return false;
     /* What stays behind is empty. To protect it is cheapest, but keeps it
      * accounted; where that counts it is mapped anew. */
@@ -105,10 +111,10 @@ zk__os_unmap(void *p, size_t bytes)
         munmap(p, bytes);
 }
 
-void
+bool
 zk__os_discard(void *p, size_t bytes)
 {
-    (void)madvise(p, bytes, MADV_DONTNEED);
+    return madvise(p, bytes, MADV_DONTNEED) == 0;
 }
 
 size_t

@@ -40,11 +40,20 @@ void *zk__os_map(size_t bytes);
  */
 bool zk__os_move(void *from, void *to, size_t bytes);
 
+/*
+ * The same between two committed ranges: what was in `to` is gone, and `from`
+ * stays accessible and reads as zero.
+ */
+bool zk__os_swap_in(void *from, void *to, size_t bytes);
+
 /* Ends a range of zk__os_reserve() or zk__os_map(). */
 void zk__os_unmap(void *p, size_t bytes);
 
-/* Drops the pages of a committed range; they read as zero again. */
-void zk__os_discard(void *p, size_t bytes);
+/*
+ * Drops the pages of a committed range; they read as zero again. False where the
+ * kernel refuses, as it does for locked pages: they are as they were.
+ */
+bool zk__os_discard(void *p, size_t bytes);
 
 /* Bytes of a range, from the start of a page on, that are in memory. */
 size_t zk__os_in_memory(void *p, size_t bytes);
