@@ -1,51 +1,329 @@
 /*
- * heap.c - the C library's malloc as the heap.
+ * heap.c - the process's heap: opening it, threads, fork, and what is not the
+ * common case.
  *
- * Owns:   nothing of its own.
- * Never:  returns NULL for a size of 0: such a block has one byte.
+ * Owns:   the heap, and the watch for threads that exit.
+ * Never:  calls anything that allocates before the caller has a cache: it may
+ *         stand under malloc itself.
  */
 #include "alloc/heap.h"
 
-#include <malloc.h>
-#include <stdlib.h>
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "alloc/heap/large.h"
+#include "alloc/heap/report.h"
+#include "private/bits.h"
+
+struct zk_heap zk__heap;
+
+ZK_THREAD_LOCAL struct zk_cache *zk__cache = &zk__cache_none;
+
+/* This thread's cache was given back, and it shall get no other. */
+static ZK_THREAD_LOCAL bool gone;
+
+static struct {
+    pthread_mutex_t lock;
+    _Atomic bool done;
+    bool watched; /* threads that exit */
+    pthread_key_t key;
+} opened = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* ---- fork ---------------------------------------------------------------- */
+
+/* In the order in which they nest: pool.h, L3. */
+static void
+before_fork(void)
+{
+    zk__cache_lock();
+    zk__heap_lock_all(&zk__heap);
+    zk__pages_lock();
+}
+
+static void
+after_fork(void)
+{
+    zk__pages_unlock();
+    zk__heap_unlock_all(&zk__heap);
+    zk__cache_unlock();
+}
+
+/* ---- opening ---------------------------------------------------------------- */
+
+/* A thread exits: destructors that run later do without a cache. */
+static void
+thread_exits(void *cache)
+{
+    zk__cache = &zk__cache_none;
+    gone = true;
+    zk__cache_close(cache);
+}
+
+static bool
+open_heap(void)
+{
+    bool first = false;
+
+    if (ZK_LIKELY(zk_load_acquire(&opened.done))) /* A1 <- R1 */
+        return true;
+    pthread_mutex_lock(&opened.lock);
+    if (!zk_load_relaxed(&opened.done)) {
+        zk__class_open();
+        if (zk__pages_open()) {
+            zk__heap_init(&zk__heap, false, SIZE_MAX);
+            opened.watched = pthread_key_create(&opened.key, thread_exits) == 0;
+            zk_store_release(&opened.done, true); /* R1 -> A1 */
+            first = true;
+        }
+    }
+    pthread_mutex_unlock(&opened.lock);
+    /* It allocates, and finds an open heap. */
+    if (first)
+        (void)pthread_atfork(before_fork, after_fork, after_fork);
+    return zk_load_relaxed(&opened.done);
+}
+
+/* The caller's cache, or NULL where it has none and gets none. */
+static struct zk_cache *
+mine(void)
+{
+    struct zk_cache *c = zk__cache;
+
+    if (ZK_LIKELY(c != &zk__cache_none))
+        return c;
+    if (gone || !open_heap())
+        return NULL;
+    c = zk__cache_open(&zk__heap);
+    if (c == NULL)
+        return NULL;
+    zk__cache = c;
+    /* This may allocate: the C library has room for the first 32 keys only. */
+    if (opened.watched)
+        (void)pthread_setspecific(opened.key, c);
+    return c;
+}
+
+/* ---- blocks ------------------------------------------------------------------ */
+
+static void *
+no_memory(void)
+{
+    errno = ENOMEM;
+    return NULL;
+}
+
+/* A block of a class, wherever it comes from. */
+static void *
+take(unsigned class)
+{
+    struct zk_cache *c = mine();
+    void *p = NULL;
+
+    if (c != NULL && class < ZK_CACHED_CLASSES) {
+        if (!zk_cache_pop(c, class, &p) && zk__cache_refill(c, class))
+            (void)zk_cache_pop(c, class, &p);
+    } else if (open_heap()) {
+        (void)zk__pool_take(&zk__heap, class, 0, &p, 1);
+    }
+    return p;
+}
+
+static void *
+alloc(size_t n, size_t align, bool zeroed)
+{
+    size_t rounded, want;
+    unsigned class;
+    void *p;
+
+    if (n > SIZE_MAX / 2 || !open_heap())
+        return no_memory();
+    want = n + ZK_REDZONE;
+    rounded = zk_round_up(want, align);
+    if (rounded > ZK_CLASS_MAX || align > ZK_HEAP_PAGE) {
+        p = zk__large_alloc(&zk__heap, zk_max_size(want, 1), align, zeroed);
+    } else {
+        class = zk_class_of(rounded);
+        while (zk__class[class].size % align != 0)
+            class ++; /* a power of two comes */
+        p = take(class);
+        if (zeroed && p != NULL) {
+            zk__unpoison(p, n);
+            memset(p, 0, n);
+        }
+    }
+    if (p == NULL)
+        return no_memory();
+    zk__unpoison(p, n);
+    return p;
+}
 
 void *
-zk__heap_alloc(size_t n)
+zk__heap_alloc_slow(size_t n)
 {
-    return malloc(n != 0 ? n : 1);
+    return alloc(n, 1, false);
 }
 
 void *
 zk__heap_alloc_zeroed(size_t n)
 {
-    return calloc(1, n != 0 ? n : 1);
+    void *p;
+
+    if (n > ZK_CACHED_MAX)
+        return alloc(n, 1, true);
+    p = zk__heap_alloc(n);
+    if (p != NULL)
+        memset(p, 0, n);
+    return p;
 }
 
 void *
 zk__heap_alloc_aligned(size_t align, size_t n)
 {
-    void *p = NULL;
-
-    /* posix_memalign takes any size, where aligned_alloc wants a multiple. */
-    if (align < sizeof(void *))
-        align = sizeof(void *);
-    return posix_memalign(&p, align, n != 0 ? n : 1) == 0 ? p : NULL;
+    return alloc(n, align, false);
 }
 
-void *
-zk__heap_realloc(void *p, size_t n)
+/* What a pointer is, for those who were given it. */
+struct place {
+    struct zk_span *span; /* NULL: it is no block of the process's heap */
+    enum zk_misuse why;
+    size_t bytes;   /* of the block */
+    unsigned class; /* ZK_CLASSES: a large one */
+};
+
+static struct place
+find(const void *p)
 {
-    return realloc(p, n != 0 ? n : 1);
+    struct place none = {NULL, ZK_MISUSE_FOREIGN, 0, 0}, found;
+    size_t page = zk_page_of(p), first, offset;
+    uint32_t word;
+    unsigned kind;
+
+    if (!zk_page_ours(page))
+        return none;
+    word = zk_load_relaxed(&zk__pages.words[page]);
+    kind = zk_run_kind(word);
+    first = page - zk_run_back(word);
+    offset = (size_t)((const char *)p - zk_page_address(first));
+    if (kind == ZK_RUN_OWNED) {
+        none.why = ZK_MISUSE_OWNED;
+        return none;
+    }
+    if (kind == ZK_RUN_FREE)
+        none.why = ZK_MISUSE_TWICE;
+    if (kind >= ZK_CLASSES && kind != ZK_RUN_LARGE)
+        return none;
+    found.span = zk_span_at(first);
+    if (kind == ZK_RUN_LARGE) {
+        none.why = found.span->heap != &zk__heap ? ZK_MISUSE_OWNED
+                                                 : ZK_MISUSE_INTERIOR;
+        if (offset != 0 || found.span->heap != &zk__heap)
+            return none;
+        found.bytes = zk_large_bytes(found.span);
+        found.class = ZK_CLASSES;
+    } else {
+        none.why = ZK_MISUSE_INTERIOR;
+        if (!zk_class_starts(kind, offset))
+            return none;
+        none.why = ZK_MISUSE_TWICE;
+        if (zk__span_has(found.span, zk_class_index(kind, offset)))
+            return none;
+        found.bytes = zk__class[kind].size;
+        found.class = kind;
+    }
+    found.why = ZK_MISUSE_FOREIGN;
+    return found;
+}
+
+/* Whether the block is the one that its thread freed last. */
+static bool
+just_freed(const struct zk_cache *c, unsigned class, const void *p)
+{
+    return zk_load_relaxed(&c->bins[class].top)[-1] == p;
 }
 
 void
-zk__heap_free(void *p)
+zk__heap_free_slow(void *p, const char *call)
 {
-    free(p);
+    struct place at;
+    struct zk_cache *c;
+
+    if (p == NULL)
+        return;
+    at = find(p);
+    if (at.span == NULL)
+        zk__misuse(at.why, call, p);
+    if (at.class == ZK_CLASSES) {
+        zk__large_free(at.span);
+        return;
+    }
+    zk__poison(p, at.bytes);
+    c = mine();
+    if (c == NULL || at.class >= ZK_CACHED_CLASSES) {
+        zk__pool_give(&zk__heap, at.class, 0, &p, 1);
+        return;
+    }
+    if (just_freed(c, at.class, p))
+        zk__misuse(ZK_MISUSE_TWICE, call, p);
+    if (!zk_cache_push(c, at.class, p)) {
+        zk__cache_drain(c, at.class);
+        (void)zk_cache_push(c, at.class, p);
+    }
 }
 
 size_t
 zk__heap_usable(const void *p)
 {
-    return malloc_usable_size((void *)(size_t)p);
+    struct place at = find(p);
+
+    if (at.span == NULL)
+        return 0;
+    zk__unpoison(p, at.bytes); /* the caller may use them from now on */
+    return at.bytes;
+}
+
+/* ---- changing a block's size ------------------------------------------------------ */
+
+/* Whether a block of a class stays what it is for a request of n bytes. */
+static bool
+stays(const struct place *at, size_t n)
+{
+    /* What shrinks moves when half of it would be idle. */
+    return at->class != ZK_CLASSES && n <= at->bytes &&
+           (n > at->bytes / 2 || at->bytes <= 64);
+}
+
+void *
+zk__heap_realloc(void *p, size_t n)
+{
+    struct place at;
+    void *moved;
+
+    if (p == NULL)
+        return zk__heap_alloc(n);
+    at = find(p);
+    if (at.span == NULL)
+        zk__misuse(at.why, "realloc", p);
+    if (n > SIZE_MAX / 2)
+        return no_memory();
+    if (stays(&at, n + ZK_REDZONE)) {
+        zk__poison(p, at.bytes);
+        zk__unpoison(p, n);
+        return p;
+    }
+    zk__unpoison(p, at.bytes); /* nobody knows how much of it was asked for */
+    if (at.class == ZK_CLASSES && n + ZK_REDZONE > ZK_CLASS_MAX) {
+        moved = zk__large_resize(at.span, n + ZK_REDZONE);
+        if (moved == NULL)
+            return no_memory();
+        zk__poison(moved, n + ZK_REDZONE);
+        zk__unpoison(moved, n);
+        return moved;
+    }
+    moved = zk__heap_alloc(n);
+    if (moved == NULL)
+        return NULL;
+    memcpy(moved, p, zk_min_size(at.bytes, n));
+    zk__heap_free(p);
+    return moved;
 }

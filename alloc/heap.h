@@ -1,24 +1,110 @@
 /*
- * heap.h - the seam behind which the general allocator lies.
+ * heap.h - the process's heap: what outlives a phase, and what is too small for
+ * one.
  *
- * Owns:   what outlives a phase, and what is too small for one.
+ * Owns:   the calling thread's cache, and the way from a request to a block of it.
  * Never:  sees an arena's address.
  *
- * Behind it stands the C library's malloc. Everybody else calls these five, so
- * that a heap of our own can take its place here and nowhere else.
+ *     request -> class -> the thread's bin of it          cache.h
+ *                          | empty, or full: a batch
+ *                         the class's pool                pool.h
+ *                          | bits of a span               span.h
+ *                         runs of 64 KiB pages            pages.h
+ *     above 512 KiB ---------^                            large.h
+ *
+ * A thread's cache opens with its first block and goes back when it exits. What
+ * a thread allocates or frees after that goes to the pools one by one. There are
+ * caches of threads, not of slots: a thread may allocate before it enters a lane
+ * and after it left, and a slot's memory lies on its node anyhow, since a span is
+ * touched first by the thread that it was cut for.
+ *
+ * A child of fork() has the forking thread's cache. What the others had in theirs
+ * is lost to it: at most 128 KiB of a class.
  */
 #ifndef ZK_ALLOC_HEAP_H
 #define ZK_ALLOC_HEAP_H
 
 #include <stddef.h>
 
-/* As malloc, calloc, aligned_alloc, realloc and free, with errno ENOMEM. */
-void *zk__heap_alloc(size_t n);
+#include <zkrt/export.h>
+
+#include "alloc/heap/cache.h"
+#include "private/poison.h"
+
+extern struct zk_heap zk__heap;
+
+/* The calling thread's cache; zk__cache_none before there is one, and after. */
+extern ZK_THREAD_LOCAL struct zk_cache *zk__cache;
+
+/*
+ * Under AddressSanitizer the end of a block is not the begin of the next one: a
+ * run over it is seen.
+ */
+#define ZK_REDZONE ((size_t)(ZK_HAVE_ASAN ? 16 : 0))
+
+void *zk__heap_alloc_slow(size_t n);
+
+/* As malloc, with errno ENOMEM. A size of 0 is a block of the smallest size. */
+static inline void *
+zk__heap_alloc(size_t n)
+{
+    void *p;
+
+    if (ZK_UNLIKELY(n > ZK_CACHED_MAX - ZK_REDZONE) ||
+        ZK_UNLIKELY(!zk_cache_pop(zk__cache, zk_class_of(n + ZK_REDZONE), &p)))
+        return zk__heap_alloc_slow(n);
+    zk__unpoison(p, n);
+    return p;
+}
+
+/* Frees a block that fits the caller's cache. False: nothing was done. */
+static inline bool
+zk__heap_free_fast(void *p)
+{
+    size_t page = zk_page_of(p), offset;
+    uint32_t word;
+    unsigned class;
+
+    if (ZK_UNLIKELY(!zk_page_ours(page)))
+        return false;
+    word = zk_load_relaxed(&zk__pages.words[page]);
+    class = zk_run_kind(word);
+    offset = zk_run_back(word) << ZK_HEAP_PAGE_SHIFT |
+             ((uintptr_t)p & (ZK_HEAP_PAGE - 1));
+    if (ZK_UNLIKELY(class >= ZK_CACHED_CLASSES) ||
+        ZK_UNLIKELY(!zk_class_starts(class, offset)) ||
+        ZK_UNLIKELY(!zk_cache_push(zk__cache, class, p)))
+        return false;
+    zk__poison(p, zk__class[class].size);
+    return true;
+}
+
+/*
+ * The same for any block, and for NULL. Whatever is no block of the process's
+ * heap ends the process with a report that names the call.
+ */
+void zk__heap_free_slow(void *p, const char *call);
+
+static inline void
+zk__heap_free(void *p)
+{
+    if (ZK_UNLIKELY(!zk__heap_free_fast(p)))
+        zk__heap_free_slow(p, "free");
+}
+
+/* As calloc, aligned_alloc with any size, and realloc. */
 void *zk__heap_alloc_zeroed(size_t n);
 void *zk__heap_alloc_aligned(size_t align, size_t n);
 void *zk__heap_realloc(void *p, size_t n);
-void zk__heap_free(void *p);
 
+/* What may be used at p: all of its block. 0: p is no block. */
 size_t zk__heap_usable(const void *p);
+
+/* Whether an address lies in the range of the heaps. */
+static inline bool
+zk__heap_owns(const void *p)
+{
+    return zk_page_ours(zk_page_of(p));
+}
 
 #endif

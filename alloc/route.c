@@ -324,7 +324,7 @@ free_elsewhere(void *p)
 
     if (place.slab == NULL) {
         zk__overflow_freed(p);
-        zk__heap_free(p);
+        zk__heap_free_slow(p, "zk_free");
         return;
     }
     if (ZK_UNLIKELY(place.stale)) {
@@ -342,8 +342,12 @@ free_elsewhere(void *p)
 void
 zk_free(void *p)
 {
-    struct zk_slab *mine = zk__slab_mine();
+    struct zk_slab *mine;
 
+    if (ZK_LIKELY(zk_load_relaxed(&zk__overflow_live) == 0) &&
+        ZK_LIKELY(zk__heap_free_fast(p)))
+        return;
+    mine = zk__slab_mine();
     if (!is_mine(mine, p))
         free_elsewhere(p);
     else if (!zk_slab_quick_free(mine, p))

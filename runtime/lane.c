@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "alloc/budget.h"
+#include "alloc/heap/pages.h"
 #include "alloc/os.h"
 #include "alloc/overflow.h"
 #include "alloc/trap.h"
@@ -292,6 +293,7 @@ zk_runtime_open(zk_runtime_t **out, const zk_options_t *options)
         return ZK_ENOMEM;
     }
     zk_store_relaxed(&lane->outside->open, true);
+    zk__pages_set_decay(config.decay_ms);
     init_slots(lane);
     zk__budget_decide(lane);
     enter_registry(lane);

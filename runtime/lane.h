@@ -6,7 +6,7 @@
  * Never:  is seen outside runtime/.
  *
  * The records live in pages of their own (alloc/os.h), never in an arena and
- * never in the C library's heap.
+ * never in the heap.
  */
 #ifndef ZK_RUNTIME_LANE_H
 #define ZK_RUNTIME_LANE_H

@@ -1,7 +1,8 @@
 /*
  * residency.c - when memory that phases no longer use goes back to the system.
  *
- * Owns:   release_due_ns, and the steps in which memory is released.
+ * Owns:   release_due_ns, and the steps in which memory is released: that of
+ *         arenas, and what is free in the heap.
  * Never:  makes a thread that has work wait for the kernel, but for the opener
  *         of a lane in which nobody else is idle, one step per phase.
  *
@@ -11,6 +12,7 @@
  * until nothing is left; then they sleep for as long as it takes. Where no worker
  * came for GRACE_NS, the opener does a step at the end of its phase.
  */
+#include "alloc/heap/pages.h"
 #include "private/bits.h"
 #include "private/clock.h"
 #include "runtime/futex.h"
@@ -92,6 +94,15 @@ release_some(zk_runtime_t *lane, size_t bytes, uint64_t decay_ns,
             *next = when;
         if (released < bytes)
             released += zk__arena_release(phase->arena, bytes - released);
+    }
+    if (released < bytes) {
+        unsigned wait_ms;
+
+        released += zk__pages_release(
+            bytes - released, decay_ns != 0 ? zk__pages_decay() : 0, &wait_ms);
+        if (wait_ms != 0 &&
+            (*next == 0 || now + wait_ms * UINT64_C(1000000) < *next))
+            *next = now + wait_ms * UINT64_C(1000000);
     }
     if (released >= bytes)
         *next = now;

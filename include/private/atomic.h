@@ -37,6 +37,11 @@
 #define zk_sub_seq_cst(p, v) \
     atomic_fetch_sub_explicit((p), (v), memory_order_seq_cst)
 
+#define zk_or_relaxed(p, v) \
+    atomic_fetch_or_explicit((p), (v), memory_order_relaxed)
+#define zk_and_relaxed(p, v) \
+    atomic_fetch_and_explicit((p), (v), memory_order_relaxed)
+
 #define zk_exchange_acq_rel(p, v) \
     atomic_exchange_explicit((p), (v), memory_order_acq_rel)
 

@@ -33,6 +33,7 @@
 
 #if ZK_HAVE_ASAN
 #    include <sanitizer/asan_interface.h>
+#    include <sanitizer/lsan_interface.h>
 #endif
 
 /* A dead range: a stale pointer into it is reported at its first use. */
@@ -52,6 +53,17 @@ zk__unpoison(const void *p, size_t n)
 {
 #if ZK_HAVE_ASAN
     __asan_unpoison_memory_region(p, n);
+#else
+    (void)p, (void)n;
+#endif
+}
+
+/* A range that the leak checker shall search for pointers. */
+static inline void
+zk__root_region(const void *p, size_t n)
+{
+#if ZK_HAVE_ASAN
+    __lsan_register_root_region(p, n);
 #else
     (void)p, (void)n;
 #endif

@@ -5,8 +5,9 @@
  *         bump that the compiler can inline.
  * Never:  asks the caller for the size of a block that it gives back.
  *
- * Blocks of an arena start on a cache line of their own (64 bytes), and their
- * sizes are kept beside the slab, not in front of them.
+ * Blocks of an arena start on a cache line of their own (64 bytes), as do those
+ * of the heap from 64 bytes on (below, at a multiple of 16). Their sizes are kept
+ * beside the memory, not in front of them.
  */
 #ifndef ZKRT_ALLOC_H
 #define ZKRT_ALLOC_H
@@ -56,7 +57,9 @@ ZK_API ZK_ALLOCATOR void *zk_aligned_alloc(size_t align, size_t n);
 ZK_API ZK_NODISCARD void *zk_realloc(void *p, size_t n);
 
 /*
- * Gives a block back. Heap: to the heap, at once. Arena, open phase: to its
+ * Gives a block back. Heap: to the heap, at once; an address that is no live
+ * block of the heap, nor in an arena, ends the process with a report, since going
+ * on would give one block to two owners. Arena, open phase: to its
  * slab, for later requests of the same phase or stage. Arena, ended phase: no
  * effect. An address in an arena that is no live block (freed before, interior,
  * of an earlier phase) is counted and left alone. NULL is fine.

@@ -78,7 +78,8 @@ typedef struct zk_options {
     enum zk_trap trap;
     size_t keep_bytes;   /* of each slab, kept in memory at the least;
                             SIZE_MAX: all that was ever used */
-    unsigned decay_ms;   /* memory that was not used for so long is released */
+    unsigned decay_ms;   /* memory that was not used for so long is released;
+                            of the heap: as the lane opened last has it */
     zk_notice_fn notice; /* default: one line on stderr, each line once */
     void *notice_arg;
     const char *places;  /* OpenMP's grammar, as ZK_PLACES; NULL: single
@@ -171,8 +172,9 @@ ZK_API zk_runtime_t *zk_runtime_current(void);
 
 /*
  * Gives back to the system at once what arenas have in memory and no phase uses:
- * what recent phases did not need, without waiting for decay_ms, and arenas that
- * no thread holds. The data of a thread's last phase stay, see phase.h.
+ * what recent phases did not need, without waiting for decay_ms, arenas that no
+ * thread holds, and what is free in the process's heap. The data of a thread's
+ * last phase stay, see phase.h.
  *
  * `released` receives the bytes and may be NULL.
  *

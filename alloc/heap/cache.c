@@ -1,0 +1,169 @@
+/*
+ * cache.c - caches, and what goes between them and the pools.
+ *
+ * Owns:   the memory of caches, the list of those in use, and the idle ones.
+ * Never:  gives the memory of a cache back: the next thread gets it.
+ */
+#include "alloc/heap/cache.h"
+
+#include <string.h>
+
+#include "alloc/os.h"
+#include "private/bits.h"
+
+struct zk_cache zk__cache_none;
+
+static struct {
+    pthread_mutex_t lock;
+    struct zk_cache *used, *idle;
+} caches = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* Of a cache with its bins: each has an entry more, for C2. */
+static size_t
+cache_bytes(void)
+{
+    size_t entries = 0;
+
+    for (unsigned i = 0; i < ZK_CACHED_CLASSES; i++)
+        entries += (size_t)zk__class[i].limit + 1;
+    return zk_round_up(sizeof(struct zk_cache) + entries * sizeof(void *),
+                       zk__os_page());
+}
+
+static struct zk_cache *
+make(void)
+{
+    struct zk_cache *c = zk__os_map(cache_bytes());
+    void **entries;
+
+    if (c == NULL)
+        return NULL;
+    entries = (void **)(c + 1);
+    for (unsigned i = 0; i < ZK_CACHED_CLASSES; i++) {
+        struct zk_bin *b = &c->bins[i];
+
+        b->floor = entries + 1;
+        b->ceil = b->floor + zk__class[i].limit;
+        zk_store_relaxed(&b->top, b->floor);
+        entries = b->ceil;
+    }
+    return c;
+}
+
+struct zk_cache *
+zk__cache_open(struct zk_heap *h)
+{
+    struct zk_cache *c;
+
+    pthread_mutex_lock(&caches.lock);
+    c = caches.idle;
+    if (c != NULL)
+        caches.idle = c->next;
+    pthread_mutex_unlock(&caches.lock);
+    if (c == NULL)
+        c = make();
+    if (c == NULL)
+        return NULL;
+    c->heap = h;
+    c->home = zk_add_relaxed(&h->homes, 1u) + 1;
+
+    pthread_mutex_lock(&caches.lock);
+    c->prev = NULL;
+    c->next = caches.used;
+    if (c->next != NULL)
+        c->next->prev = c;
+    caches.used = c;
+    pthread_mutex_unlock(&caches.lock);
+    return c;
+}
+
+void
+zk__cache_flush(struct zk_cache *c)
+{
+    for (unsigned i = 0; i < ZK_CACHED_CLASSES; i++) {
+        struct zk_bin *b = &c->bins[i];
+        unsigned n = zk_bin_count(b);
+
+        zk_store_relaxed(&b->top, b->floor);
+        zk__pool_give(c->heap, i, c->home, b->floor, n);
+    }
+}
+
+void
+zk__cache_forget(struct zk_cache *c)
+{
+    for (unsigned i = 0; i < ZK_CACHED_CLASSES; i++)
+        zk_store_relaxed(&c->bins[i].top, c->bins[i].floor);
+}
+
+void
+zk__cache_close(struct zk_cache *c)
+{
+    zk__cache_flush(c);
+    pthread_mutex_lock(&caches.lock);
+    if (c->next != NULL)
+        c->next->prev = c->prev;
+    if (c->prev != NULL)
+        c->prev->next = c->next;
+    else
+        caches.used = c->next;
+    c->next = caches.idle;
+    caches.idle = c;
+    pthread_mutex_unlock(&caches.lock);
+}
+
+void
+zk__cache_drain(struct zk_cache *c, unsigned class)
+{
+    struct zk_bin *b = &c->bins[class];
+    unsigned n = zk_bin_count(b), older = (n + 1) / 2;
+
+    zk__pool_give(c->heap, class, c->home, b->floor, older);
+    memmove(b->floor, b->floor + older, (n - older) * sizeof *b->floor);
+    zk_store_relaxed(&b->top, b->floor + (n - older));
+}
+
+bool
+zk__cache_refill(struct zk_cache *c, unsigned class)
+{
+    struct zk_bin *b = &c->bins[class];
+    unsigned n = zk__pool_take(c->heap, class, c->home, b->floor,
+                               (zk__class[class].limit + 1u) / 2);
+
+    zk_store_relaxed(&b->top, b->floor + n);
+    return n != 0;
+}
+
+struct zk_cached
+zk__cache_count(const struct zk_heap *h)
+{
+    struct zk_cached sum = {0};
+
+    pthread_mutex_lock(&caches.lock);
+    for (const struct zk_cache *c = caches.used; c != NULL; c = c->next) {
+        if (c->heap != h)
+            continue;
+        sum.caches++;
+        for (unsigned i = 0; i < ZK_CACHED_CLASSES; i++) {
+            size_t n = zk_bin_count(&c->bins[i]);
+
+            sum.blocks += n;
+            sum.bytes += n * zk__class[i].size;
+            sum.blocks_of[i] += n;
+        }
+    }
+    pthread_mutex_unlock(&caches.lock);
+    return sum;
+}
+
+void
+zk__cache_lock(void)
+{
+    pthread_mutex_lock(&caches.lock);
+}
+
+void
+zk__cache_unlock(void)
+{
+    pthread_mutex_unlock(&caches.lock);
+}

@@ -1,0 +1,109 @@
+/*
+ * cache.h - the blocks that one thread has at hand.
+ *
+ *     bin of a class:   floor                  top        ceil
+ *                         v                     v          v
+ *                  | NULL | p0 | p1 | ... | pn  |          |
+ *
+ * Owns:   a stack of addresses for each class up to 128 KiB.
+ * Never:  touches a block: addresses lie beside each other in the cache, not in
+ *         the blocks, so a freed line that is cold stays cold, a batch is not
+ *         followed through memory, and there is no link to overwrite.
+ *
+ * The block that was freed last is handed out first. A bin that is empty is
+ * refilled to a half, one that is full gives the older half back.
+ *
+ * C1  floor <= top <= ceil; all of [floor, top) are blocks of the bin's class
+ *     in the cache's heap, each of them once.
+ * C2  floor[-1] is NULL, so top[-1] can be read at any time.
+ *
+ * Thread: the cache's own. Others read top, for statistics.
+ */
+#ifndef ZK_ALLOC_HEAP_CACHE_H
+#define ZK_ALLOC_HEAP_CACHE_H
+
+#include <stdbool.h>
+
+#include "alloc/heap/pool.h"
+#include "private/check.h"
+
+struct zk_bin {
+    _Atomic(void **) top;
+    void **floor;
+    void **ceil;
+};
+
+struct zk_cache {
+    struct zk_bin bins[ZK_CACHED_CLASSES];
+    struct zk_heap *heap;
+    uint32_t home; /* its number; spans remember for whom they were cut */
+    struct zk_cache *next, *prev; /* in the list of caches in use */
+};
+
+/* A cache without room for anything, which stands where there is none. */
+extern struct zk_cache zk__cache_none;
+
+/* A cache for this heap, empty; or NULL: out of memory. */
+struct zk_cache *zk__cache_open(struct zk_heap *h);
+
+/* Gives all blocks to the pool; the cache stays. */
+void zk__cache_flush(struct zk_cache *c);
+
+/* The same, and it is nobody's then. */
+void zk__cache_close(struct zk_cache *c);
+
+/* Forgets its blocks: their heap is gone. */
+void zk__cache_forget(struct zk_cache *c);
+
+/* Makes room in a full bin. pre: the class has a limit */
+void zk__cache_drain(struct zk_cache *c, unsigned class);
+
+/* Puts something into an empty bin. False: out of memory. pre: as above */
+bool zk__cache_refill(struct zk_cache *c, unsigned class);
+
+static inline unsigned
+zk_bin_count(const struct zk_bin *b)
+{
+    return (unsigned)(zk_load_relaxed(&b->top) - b->floor);
+}
+
+/* Takes the newest block out. False: the bin is empty. */
+static inline bool
+zk_cache_pop(struct zk_cache *c, unsigned class, void **p)
+{
+    struct zk_bin *b = &c->bins[class];
+    void **top = zk_load_relaxed(&b->top);
+
+    if (ZK_UNLIKELY(top == b->floor))
+        return false;
+    *p = top[-1];
+    zk_store_relaxed(&b->top, top - 1);
+    return true;
+}
+
+/* False: the bin is full, or this very block is the newest one in it. */
+static inline bool
+zk_cache_push(struct zk_cache *c, unsigned class, void *p)
+{
+    struct zk_bin *b = &c->bins[class];
+    void **top = zk_load_relaxed(&b->top);
+
+    if (ZK_UNLIKELY(top == b->ceil) || ZK_UNLIKELY(top[-1] == p))
+        return false;
+    *top = p;
+    zk_store_relaxed(&b->top, top + 1);
+    return true;
+}
+
+/* Blocks and bytes in all caches of a heap; close while their threads run. */
+struct zk_cached {
+    size_t caches, blocks, bytes;
+    size_t blocks_of[ZK_CACHED_CLASSES];
+};
+
+struct zk_cached zk__cache_count(const struct zk_heap *h);
+
+void zk__cache_lock(void);
+void zk__cache_unlock(void);
+
+#endif

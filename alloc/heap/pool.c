@@ -1,0 +1,238 @@
+/*
+ * pool.c - batches out of spans, and back into them.
+ *
+ * Owns:   the lists of spans.
+ * Never:  touches a block.
+ */
+#include "alloc/heap/pool.h"
+
+#include "alloc/heap/report.h"
+#include "private/check.h"
+#include "private/poison.h"
+
+void
+zk__heap_init(struct zk_heap *h, bool owned, size_t limit)
+{
+    for (unsigned i = 0; i < ZK_CLASSES; i++)
+        h->pools[i].list = ZK_PAGE_NONE;
+    for (unsigned i = 0; i < ZK_POOL_LOCKS; i++)
+        pthread_mutex_init(&h->locks[i].lock, NULL);
+    pthread_mutex_init(&h->runs_lock, NULL);
+    h->runs = ZK_PAGE_NONE;
+    h->owned = owned;
+    h->limit = limit;
+}
+
+bool
+zk__heap_charge(struct zk_heap *h, size_t bytes)
+{
+    size_t before = zk_add_relaxed(&h->bytes, bytes);
+
+    if (before <= h->limit && bytes <= h->limit - before)
+        return true;
+    zk__heap_discharge(h, bytes);
+    return false;
+}
+
+void
+zk__heap_discharge(struct zk_heap *h, size_t bytes)
+{
+    (void)zk_add_relaxed(&h->bytes, (size_t)0 - bytes);
+}
+
+/* ---- lists ------------------------------------------------------------------ */
+
+void
+zk__heap_link(struct zk_heap *h, struct zk_span *s)
+{
+    uint32_t first = zk_span_first(s);
+
+    if (!h->owned)
+        return;
+    pthread_mutex_lock(&h->runs_lock);
+    s->below = ZK_PAGE_NONE;
+    s->above = h->runs;
+    if (h->runs != ZK_PAGE_NONE)
+        zk_span_at(h->runs)->below = first;
+    h->runs = first;
+    pthread_mutex_unlock(&h->runs_lock);
+}
+
+void
+zk__heap_unlink(struct zk_heap *h, struct zk_span *s)
+{
+    if (!h->owned)
+        return;
+    pthread_mutex_lock(&h->runs_lock);
+    if (s->above != ZK_PAGE_NONE)
+        zk_span_at(s->above)->below = s->below;
+    if (s->below != ZK_PAGE_NONE)
+        zk_span_at(s->below)->above = s->above;
+    else
+        h->runs = s->above;
+    pthread_mutex_unlock(&h->runs_lock);
+}
+
+static void
+list_add(struct zk_pool *p, struct zk_span *s)
+{
+    uint32_t first = zk_span_first(s);
+
+    s->prev = ZK_PAGE_NONE;
+    s->next = p->list;
+    if (p->list != ZK_PAGE_NONE)
+        zk_span_at(p->list)->prev = first;
+    p->list = first;
+    s->listed = true;
+}
+
+static void
+list_remove(struct zk_pool *p, struct zk_span *s)
+{
+    if (s->next != ZK_PAGE_NONE)
+        zk_span_at(s->next)->prev = s->prev;
+    if (s->prev != ZK_PAGE_NONE)
+        zk_span_at(s->prev)->next = s->next;
+    else
+        p->list = s->next;
+    s->listed = false;
+}
+
+/* ---- spans -------------------------------------------------------------------- */
+
+static struct zk_span *
+span_new(struct zk_heap *h, unsigned class, uint32_t home)
+{
+    size_t pages = zk__class[class].pages, bytes = pages << ZK_HEAP_PAGE_SHIFT;
+    struct zk_span *s;
+    uint32_t first;
+
+    if (!zk__heap_charge(h, bytes))
+        return NULL;
+    first = zk__pages_take(pages, 1, false);
+    if (first == ZK_PAGE_NONE) {
+        zk__heap_discharge(h, bytes);
+        return NULL;
+    }
+    s = zk_span_at(first);
+    s->heap = h;
+    s->home = home;
+    s->pages = (uint32_t)pages;
+    zk__span_cut(s, class);
+    zk__pages_name(first, pages, h->owned ? ZK_RUN_OWNED : class);
+    zk__poison(zk_span_base(s), bytes);
+    zk__heap_link(h, s);
+    h->pools[class].spans++;
+    h->pools[class].whole++;
+    list_add(&h->pools[class], s);
+    return s;
+}
+
+static void
+span_end(struct zk_heap *h, struct zk_span *s)
+{
+    size_t pages = s->pages;
+
+    h->pools[s->class].spans--;
+    zk__heap_unlink(h, s);
+    zk__pages_give(zk_span_first(s), pages);
+    zk__heap_discharge(h, pages << ZK_HEAP_PAGE_SHIFT);
+}
+
+/* A span has got back the last block it missed. One such stays (L2). */
+static void
+span_is_whole(struct zk_heap *h, struct zk_span *s)
+{
+    struct zk_pool *p = &h->pools[s->class];
+
+    if (p->whole != 0) {
+        list_remove(p, s);
+        span_end(h, s);
+        return;
+    }
+    p->whole = 1;
+}
+
+/* ---- batches -------------------------------------------------------------------- */
+
+unsigned
+zk__pool_take(struct zk_heap *h, unsigned class, uint32_t home, void **out,
+              unsigned n)
+{
+    struct zk_pool *p = &h->pools[class];
+    unsigned taken = 0;
+
+    pthread_mutex_lock(zk_pool_lock(h, class));
+    while (taken < n) {
+        struct zk_span *s;
+
+        if (p->list == ZK_PAGE_NONE &&
+            (taken != 0 || !span_new(h, class, home)))
+            break;
+        s = zk_span_at(p->list);
+        p->whole -= s->free == zk__class[class].count;
+        taken += zk__span_take(s, out + taken, n - taken);
+        if (s->free == 0)
+            list_remove(p, s);
+    }
+    if (taken != 0) {
+        zk_bump_relaxed(&p->taken, (uint64_t)taken);
+        zk_bump_relaxed(&p->refills, (uint64_t)1);
+    }
+    pthread_mutex_unlock(zk_pool_lock(h, class));
+    return taken;
+}
+
+static void
+put(struct zk_heap *h, unsigned class, uint32_t home, void *block)
+{
+    struct zk_pool *p = &h->pools[class];
+    size_t page = zk_page_of(block);
+    size_t first = page - zk_run_back(zk_load_relaxed(&zk__pages.words[page]));
+    struct zk_span *s = zk_span_at(first);
+    size_t offset = (size_t)((char *)block - zk_page_address(first));
+
+    ZK_ASSERT(s->heap == h && s->class == class);
+    if (ZK_UNLIKELY(!zk__span_put(s, zk_class_index(class, offset))))
+        zk__misuse(ZK_MISUSE_TWICE, "an earlier free", block);
+    if (s->home != home)
+        zk_bump_relaxed(&p->remote, (uint64_t)1);
+    if (!s->listed)
+        list_add(p, s);
+    if (s->free == zk__class[class].count)
+        span_is_whole(h, s);
+}
+
+void
+zk__pool_give(struct zk_heap *h, unsigned class, uint32_t home, void *const *in,
+              unsigned n)
+{
+    struct zk_pool *p = &h->pools[class];
+
+    if (n == 0)
+        return;
+    pthread_mutex_lock(zk_pool_lock(h, class));
+    for (unsigned i = 0; i < n; i++)
+        put(h, class, home, in[i]);
+    zk_bump_relaxed(&p->given, (uint64_t)n);
+    zk_bump_relaxed(&p->drains, (uint64_t)1);
+    pthread_mutex_unlock(zk_pool_lock(h, class));
+}
+
+/* ---- fork -------------------------------------------------------------------------- */
+
+void
+zk__heap_lock_all(struct zk_heap *h)
+{
+    for (unsigned i = 0; i < ZK_POOL_LOCKS; i++)
+        pthread_mutex_lock(&h->locks[i].lock);
+    pthread_mutex_lock(&h->runs_lock);
+}
+
+void
+zk__heap_unlock_all(struct zk_heap *h)
+{
+    pthread_mutex_unlock(&h->runs_lock);
+    for (unsigned i = 0; i < ZK_POOL_LOCKS; i++)
+        pthread_mutex_unlock(&h->locks[i].lock);
+}

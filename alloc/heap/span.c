@@ -1,0 +1,80 @@
+/*
+ * span.c - bits for the blocks of a span.
+ *
+ * Owns:   the words of zk__pages.blocks that belong to the span's pages.
+ * Never:  takes a lock.
+ */
+#include "alloc/heap/span.h"
+
+#include "private/check.h"
+
+static _Atomic uint64_t *
+bits_of(const struct zk_span *s)
+{
+    return &zk__pages.blocks[(size_t)zk_span_first(s) * ZK_BLOCK_WORDS];
+}
+
+void
+zk__span_cut(struct zk_span *s, unsigned class)
+{
+    _Atomic uint64_t *bits = bits_of(s);
+    uint32_t count = zk__class[class].count, i = 0;
+
+    for (; (i + 1) * 64 <= count; i++)
+        zk_store_relaxed(&bits[i], UINT64_MAX);
+    if (count % 64 != 0)
+        zk_store_relaxed(&bits[i], (UINT64_C(1) << count % 64) - 1);
+    s->class = (uint8_t) class;
+    s->free = count;
+    s->hint = 0;
+}
+
+unsigned
+zk__span_take(struct zk_span *s, void **out, unsigned n)
+{
+    _Atomic uint64_t *bits = bits_of(s);
+    size_t size = zk__class[s->class].size;
+    char *base = zk_span_base(s);
+    unsigned left = n < s->free ? n : s->free, taken = left;
+    uint32_t word = s->hint;
+
+    s->free -= taken;
+    while (left != 0) {
+        uint64_t set = zk_load_relaxed(&bits[word]);
+
+        if (set == 0) {
+            word++;
+            continue;
+        }
+        do {
+            out[--left] =
+                base +
+                ((size_t)word * 64 + (size_t)__builtin_ctzll(set)) * size;
+            set &= set - 1;
+        } while (set != 0 && left != 0);
+        zk_store_relaxed(&bits[word], set);
+    }
+    s->hint = word;
+    return taken;
+}
+
+bool
+zk__span_put(struct zk_span *s, uint32_t index)
+{
+    _Atomic uint64_t *word = &bits_of(s)[index / 64];
+    uint64_t set = zk_load_relaxed(word), bit = UINT64_C(1) << index % 64;
+
+    if (ZK_UNLIKELY((set & bit) != 0))
+        return false;
+    zk_store_relaxed(word, set | bit);
+    if (index / 64 < s->hint)
+        s->hint = index / 64;
+    s->free++;
+    return true;
+}
+
+bool
+zk__span_has(const struct zk_span *s, uint32_t index)
+{
+    return (zk_load_relaxed(&bits_of(s)[index / 64]) >> index % 64 & 1) != 0;
+}
