@@ -354,6 +354,8 @@ zk__arena_create(const struct zk_arena_want *want)
     for (unsigned i = 0; i < a->nslots; i++) {
         zk__slab_init(&a->slabs[i], site_base(a, i, 0), a->slab_bytes, side,
                       want->min_bytes, want->huge);
+        a->slabs[i].numa = &a->want.numa;
+        a->slabs[i].slot = i;
         side += zk__slab_tables_bytes(a->slab_bytes);
         a->slabs[i].budget = &a->budget;
     }

@@ -48,7 +48,8 @@ struct zk_arena_want {
     enum zk_trap trap;
     size_t keep_bytes; /* of each slab, at the least; SIZE_MAX: all */
     unsigned decay_ms; /* memory that was not used for so long may go */
-    uint64_t lane;     /* its number, for reports */
+    struct zk_numa numa;
+    uint64_t lane; /* its number, for reports */
     /* Told of stale pointers in calls, and of refusals; may be NULL. */
     void (*report)(const char *line, void *arg);
     void *report_arg;

@@ -6,6 +6,7 @@
  */
 #include "alloc/os.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -167,6 +168,56 @@ void
 zk__os_unlock(void *p, size_t bytes)
 {
     (void)syscall(SYS_munlock, p, bytes);
+}
+
+/*
+ * As system calls, since libnuma is the only library that has them. The kernel
+ * knows a preference for several nodes since 5.15; before, the first of them.
+ */
+enum { PREFERRED = 1, INTERLEAVE = 3, PREFERRED_MANY = 5 };
+
+int
+zk__os_place(void *p, size_t bytes, const unsigned long *nodes, unsigned bits,
+             bool interleave)
+{
+    /* The kernel takes one bit less than it is told. */
+    unsigned long max = bits + 1;
+
+    if (interleave)
+        return syscall(SYS_mbind, p, bytes, INTERLEAVE, nodes, max, 0) == 0
+                   ? 0
+                   : errno;
+    if (syscall(SYS_mbind, p, bytes, PREFERRED_MANY, nodes, max, 0) == 0)
+        return 0;
+    if (errno == EINVAL &&
+        syscall(SYS_mbind, p, bytes, PREFERRED, nodes, max, 0) == 0)
+        return 0;
+    return errno;
+}
+
+bool
+zk__os_nodes(const char *p, size_t n, int *nodes)
+{
+    const void *page[ZK_OS_PAGES];
+    int status[ZK_OS_PAGES];
+    unsigned char there[ZK_OS_PAGES];
+    size_t size = zk__os_page(), asked = 0;
+
+    /* Asking for a page that is not there takes as long as for one that is. */
+    if (mincore((char *)(uintptr_t)p, n * size, there) != 0)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        nodes[i] = -1;
+        if ((there[i] & 1) != 0)
+            page[asked++] = p + i * size;
+    }
+    if (asked != 0 &&
+        syscall(SYS_move_pages, 0, asked, page, NULL, status, 0) != 0)
+        return false;
+    for (size_t i = 0, k = 0; i < n; i++)
+        if ((there[i] & 1) != 0)
+            nodes[i] = status[k++];
+    return true;
 }
 
 /* Bytes of address space in use: the first field of statm, in pages. */

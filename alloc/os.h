@@ -78,6 +78,22 @@ bool zk__os_lock(void *p, size_t bytes);
 void zk__os_unlock(void *p, size_t bytes);
 
 /*
+ * Has the pages that a range will get come from these nodes: from one of them as
+ * long as it has any, and from others after that (a mask as long as `bits`), or
+ * from one after the other. 0, or the errno of a refusal: nothing changed then.
+ */
+int zk__os_place(void *p, size_t bytes, const unsigned long *nodes,
+                 unsigned bits, bool interleave);
+
+#define ZK_OS_PAGES 512
+
+/*
+ * The node of each of up to ZK_OS_PAGES pages from p on, or less than 0 where none
+ * is in memory. False: refused.
+ */
+bool zk__os_nodes(const char *p, size_t n, int *nodes);
+
+/*
  * What may still be reserved under RLIMIT_AS, or SIZE_MAX where there is no
  * limit.
  */

@@ -113,6 +113,7 @@ commit_to(struct zk_slab *s, char *to)
         !commit_table(s->window.sizes, had.sizes, has.sizes) ||
         !zk__os_commit(s->top, (size_t)(to - s->top)))
         return false;
+    zk__numa_committed(s, s->top, (size_t)(to - s->top));
     s->top = to;
     zk_store_relaxed(&s->committed, (uint64_t)upto);
     zk__huge_committed(s);

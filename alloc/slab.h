@@ -61,6 +61,7 @@
 
 #include "alloc/budget.h"
 #include "alloc/fit.h"
+#include "alloc/numa.h"
 #include "private/atomic.h"
 
 #define ZK_GRANULE      ((size_t)64)
@@ -128,6 +129,8 @@ struct zk_slab {
     size_t learnt;             /* what recent phases used; 0: nothing yet */
     _Atomic size_t asked_from; /* G2; as next */
     _Atomic size_t asked_to;
+    const struct zk_numa *numa; /* the arena's; NULL: none */
+    unsigned slot;              /* its number there */
 
     /* Of a secret phase, see secret.h: the owner writes, others may read. */
     _Atomic bool secret;

@@ -277,6 +277,54 @@ set_places(struct zk_config *c, const char *text)
     return true;
 }
 
+/* Nodes, as in "0,2-3". */
+static bool
+parse_nodes(const char *text, struct zk_nodes *nodes)
+{
+    char list[256], *rest = list, *range;
+
+    *nodes = (struct zk_nodes){{0}};
+    if (strlen(text) >= sizeof list)
+        return false;
+    memcpy(list, text, strlen(text) + 1);
+    while ((range = strsep(&rest, ",")) != NULL) {
+        char *dash = strchr(range, '-');
+        uint64_t first, last;
+
+        if (dash != NULL)
+            *dash = '\0';
+        if (!parse_number(range, 0, ZK_NODES_MAX - 1, &first))
+            return false;
+        last = first;
+        if (dash != NULL &&
+            !parse_number(dash + 1, first, ZK_NODES_MAX - 1, &last))
+            return false;
+        for (uint64_t node = first; node <= last; node++)
+            zk__nodes_add(nodes, (unsigned)node);
+    }
+    return true;
+}
+
+static bool
+set_numa(struct zk_config *c, const char *text)
+{
+    static const char *const words[] = {"local", "interleave", "off", NULL};
+    static const enum zk_numa_mode modes[] = {ZK_NUMA_LOCAL, ZK_NUMA_INTERLEAVE,
+                                              ZK_NUMA_OFF};
+    struct zk_nodes nodes;
+    int word;
+
+    if (parse_word(text, words, &word)) {
+        c->numa = modes[word];
+        return true;
+    }
+    if (strncasecmp(text, "bind:", 5) != 0 || !parse_nodes(text + 5, &nodes))
+        return false;
+    c->numa = ZK_NUMA_BIND;
+    c->numa_nodes = nodes;
+    return true;
+}
+
 static bool
 set_huge(struct zk_config *c, const char *text)
 {
@@ -419,6 +467,27 @@ show_places(const struct zk_config *c)
 }
 
 static struct text
+show_numa(const struct zk_config *c)
+{
+    struct text t = text_word("bind:");
+    const char *comma = "";
+
+    if (c->numa != ZK_NUMA_BIND)
+        return text_word(c->numa == ZK_NUMA_OFF          ? "off"
+                         : c->numa == ZK_NUMA_INTERLEAVE ? "interleave"
+                                                         : "local");
+    for (unsigned node = 0; node < ZK_NODES_MAX; node++) {
+        size_t used = strlen(t.c);
+
+        if (!zk__nodes_has(&c->numa_nodes, node))
+            continue;
+        snprintf(t.c + used, sizeof t.c - used, "%s%u", comma, node);
+        comma = ",";
+    }
+    return t;
+}
+
+static struct text
 show_slab(const struct zk_config *c)
 {
     return text_bytes(c->slab_bytes);
@@ -507,6 +576,8 @@ static const struct variable {
     {"ZK_PLACES", set_places, show_places,
      "threads, cores, ll_caches, sockets, numa_domains, or a list of places"},
     {"ZK_PROC_BIND", set_bind, show_bind, "close, spread, primary or none"},
+    {"ZK_NUMA", set_numa, show_numa,
+     "local, interleave, off, or bind: and nodes as in 0,2-3"},
     {"ZK_ALLOC_SLAB_GB", set_slab_gb, show_slab,
      "a whole number of GiB, at least 1"},
     {"ZK_ALLOC_SLAB_BYTES", set_slab_bytes, show_slab,
@@ -608,7 +679,9 @@ read_options(struct zk_config *config, const zk_options_t *options)
     if (options->size != sizeof *options || options->workers > ZK_MAX_WORKERS ||
         options->spare_slots > ZK_MAX_SPARE || options->spin_us > SPIN_US_MAX ||
         options->bind > ZK_BIND_PRIMARY || options->hugepages > ZK_HUGE_NEVER ||
-        options->trap > ZK_TRAP_OFF || options->decay_ms > DECAY_MS_MAX ||
+        options->trap > ZK_TRAP_OFF || options->numa > ZK_NUMA_OFF ||
+        (options->numa == ZK_NUMA_BIND) != (options->numa_nodes != NULL) ||
+        options->decay_ms > DECAY_MS_MAX ||
         (options->slab_bytes != 0 && options->slab_bytes < ZK_SLAB_BYTES_MIN) ||
         (options->budget_bytes != 0 && options->budget_bytes < BUDGET_MIN) ||
         options->budget_percent > 100 ||
@@ -646,6 +719,11 @@ read_options(struct zk_config *config, const zk_options_t *options)
         config->keep_bytes = options->keep_bytes;
     if (options->decay_ms != 0)
         config->decay_ms = options->decay_ms;
+    if (options->numa != ZK_NUMA_DEFAULT)
+        config->numa = options->numa;
+    if (options->numa_nodes != NULL &&
+        !parse_nodes(options->numa_nodes, &config->numa_nodes))
+        return ZK_EINVAL;
     if (options->trap != ZK_TRAP_DEFAULT)
         config->trap = options->trap;
     if (options->budget_bytes != 0 || options->budget_percent != 0) {
@@ -670,6 +748,7 @@ zk__config_read(struct zk_config *config, const zk_options_t *options)
         .bind = ZK_BIND_DEFAULT, /* close, but for a hint */
         .huge = ZK_HUGE_AUTO,
         .trap = ZK_TRAP_ON,
+        .numa = ZK_NUMA_LOCAL,
         .decay_ms = DEFAULT_DECAY_MS,
     };
     if (options != NULL)

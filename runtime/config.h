@@ -12,6 +12,7 @@
 
 #include <zkrt/runtime.h>
 
+#include "alloc/numa.h"
 #include "runtime/places.h"
 
 struct zk_config {
@@ -34,6 +35,8 @@ struct zk_config {
     size_t budget_bytes;     /* 0: by the percent; SIZE_MAX: no budget */
     unsigned budget_percent; /* 0: nobody said anything */
     const char *budget_from;
+    enum zk_numa_mode numa;
+    struct zk_nodes numa_nodes; /* of ZK_NUMA_BIND */
     zk_notice_fn notice;
     void *notice_arg;
 };

@@ -168,6 +168,52 @@ init_slots(zk_runtime_t *lane)
     }
 }
 
+static void
+numa_refused(int error, void *arg)
+{
+    zk_runtime_t *lane = arg;
+    int none = 0;
+
+    if (zk_cas_acq_rel(&lane->numa_error, &none, error))
+        zk__notice(
+            &lane->config,
+            "the system refuses to bind memory to NUMA nodes (error %d): "
+            "pages lie where they are touched first",
+            error);
+}
+
+/*
+ * What is known of the slots: a worker's node. Which thread takes a spare slot is
+ * not. With a single node there is nothing to choose, and the calls are saved.
+ */
+static bool
+init_numa(zk_runtime_t *lane)
+{
+    const struct zk_topology *t = lane->topology;
+    struct zk_numa *numa = &lane->numa;
+
+    lane->nodes =
+        zk__os_map(zk_round_up(lane->nslots * sizeof(int), zk__os_page()));
+    if (lane->nodes == NULL)
+        return false;
+    *numa = (struct zk_numa){.mode = lane->config.numa,
+                             .nodes = lane->config.numa_nodes,
+                             .of_slot = lane->nodes,
+                             .refused = numa_refused,
+                             .arg = lane};
+    if (t->imagined || (t->nnodes == 1 && numa->mode != ZK_NUMA_BIND))
+        numa->mode = ZK_NUMA_OFF;
+    for (unsigned i = 0; i < lane->nslots; i++) {
+        bool known = i < lane->nworkers && lane->config.bind != ZK_BIND_NONE;
+        unsigned node = t->pus[lane->slots[i].pu].node;
+
+        lane->nodes[i] = known ? (int)node : ZK_NODE_NONE;
+        if (numa->mode == ZK_NUMA_INTERLEAVE)
+            zk__nodes_add(&numa->nodes, node);
+    }
+    return true;
+}
+
 /* A worker that is a thread of ours touches its own, once it is on its core. */
 static bool
 init_deques(zk_runtime_t *lane)
@@ -195,6 +241,8 @@ destroy(zk_runtime_t *lane)
     zk__inbox_fini(&lane->inbox);
     pthread_mutex_destroy(&lane->lock);
     zk__places_free(&lane->plan.places);
+    zk__os_unmap(lane->nodes,
+                 zk_round_up(lane->nslots * sizeof(int), zk__os_page()));
     zk__os_unmap(lane, lane->records);
 }
 
@@ -296,6 +344,10 @@ zk_runtime_open(zk_runtime_t **out, const zk_options_t *options)
     zk__pages_set_decay(config.decay_ms);
     init_slots(lane);
     zk__budget_decide(lane);
+    if (!init_numa(lane)) {
+        destroy(lane);
+        return ZK_ENOMEM;
+    }
     enter_registry(lane);
     reserve_first_arena(lane); /* its reports name the lane's serial */
     *out = lane;

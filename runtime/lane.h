@@ -103,6 +103,8 @@ struct zk_slot {
 struct zk_runtime {
     struct zk_config config; /* constant once open */
     struct zk_plan plan;     /* the same */
+    struct zk_numa numa;     /* the same */
+    int *nodes;              /* the same: of each slot */
     const struct zk_topology *topology;
     uint64_t serial; /* differs for every lane ever opened */
     size_t records;  /* bytes of this record */
@@ -133,6 +135,7 @@ struct zk_runtime {
     ZK_ALIGNED_LINE _Atomic unsigned threads; /* running worker threads */
     _Atomic bool started;
     _Atomic bool bind_refused;
+    _Atomic int numa_error;                  /* errno of a refusal, or 0 */
     _Atomic bool hide_refused, lock_refused; /* of a secret phase */
     _Atomic unsigned guests; /* slots at and above workers + this: never used */
 

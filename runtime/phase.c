@@ -75,6 +75,7 @@ zk__phase_with_arena(zk_runtime_t *lane)
         .decay_ms = lane->config.decay_ms,
         .budget_bytes = lane->budget_bytes,
         .watched = lane->watched,
+        .numa = lane->numa,
         .lane = lane->serial,
         .report = say,
         .report_arg = lane,

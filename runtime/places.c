@@ -216,9 +216,9 @@ take_places(struct parser *p)
         width += cpus_has(&set, cpu);
     length = 1;
     stride = width;
-    if (take(p, ':') &&
-        (!on || !take_number(p, &length) || length < 1 ||
-         length > (long)PLACES_MAX || (take(p, ':') && !take_signed(p, &stride))))
+    if (take(p, ':') && (!on || !take_number(p, &length) || length < 1 ||
+                         length > (long)PLACES_MAX ||
+                         (take(p, ':') && !take_signed(p, &stride))))
         return false;
     for (long i = 0; i < length; i++) {
         if (!shift(&set, i * stride, &moved))
@@ -254,8 +254,10 @@ parse_name(const char *text, enum name *name, long *count)
     static const struct {
         const char *word;
         enum name name;
-    } words[] = {{"threads", THREADS}, {"cores", CORES},
-                 {"ll_caches", CACHES}, {"sockets", SOCKETS},
+    } words[] = {{"threads", THREADS},
+                 {"cores", CORES},
+                 {"ll_caches", CACHES},
+                 {"sockets", SOCKETS},
                  {"numa_domains", NODES}};
     struct parser p = {.at = text};
     size_t length;
@@ -317,16 +319,11 @@ key_of(const struct zk_topology *t, unsigned unit, enum name name)
     const struct zk_pu *pu = &t->pus[unit];
 
     switch (name) {
-    case CORES:
-        return pu->core;
-    case CACHES:
-        return pu->cache;
-    case SOCKETS:
-        return pu->package;
-    case NODES:
-        return pu->node;
-    case THREADS:
-        break;
+    case CORES: return pu->core;
+    case CACHES: return pu->cache;
+    case SOCKETS: return pu->package;
+    case NODES: return pu->node;
+    case THREADS: break;
     }
     return unit;
 }
@@ -470,7 +467,8 @@ zk__share_take(struct zk_topology *t, struct zk_share share)
         to = from + 1;
     } else {
         from = (unsigned)((unsigned long long)share.rank * all / share.size);
-        to = (unsigned)((unsigned long long)(share.rank + 1) * all / share.size);
+        to =
+            (unsigned)((unsigned long long)(share.rank + 1) * all / share.size);
     }
     for (unsigned i = 0; i < t->npus; i++) {
         /* Units of a core stand next to each other. */

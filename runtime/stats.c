@@ -44,6 +44,8 @@ zk_runtime_info(const zk_runtime_t *lane, zk_runtime_info_t *info)
         .budget_bytes = lane->budget_bytes,
         .budget_from = lane->budget_from,
         .memory_limit = lane->memory_limit,
+        .numa = lane->numa.mode,
+        .numa_error = zk_load_relaxed(&lane->numa_error),
     };
     memcpy(info->workers_why, lane->plan.why, sizeof info->workers_why);
     return ZK_OK;
@@ -201,5 +203,30 @@ zk_phase_pages(zk_phase_pages_t *pages)
         .slab_huge_bytes = sum.slab_huge,
         .exact = sum.exact,
     };
+    return ZK_OK;
+}
+
+zk_err_t
+zk_numa_pages(const zk_runtime_t *lane, zk_numa_pages_t *pages)
+{
+    struct zk_numa_use use = {0};
+    const unsigned shown = sizeof pages->node_bytes / sizeof(size_t);
+    unsigned n;
+
+    if (lane == NULL || pages == NULL || pages->size != sizeof *pages)
+        return ZK_EINVAL;
+    n = zk_load_acquire(&lane->nphases);
+    for (unsigned i = 0; i < n; i++)
+        if (!zk__numa_count(lane->phases[i]->arena, &use))
+            return ZK_ESYS;
+    *pages = (zk_numa_pages_t){.size = sizeof *pages,
+                               .wanted_bytes = use.wanted,
+                               .other_bytes = use.other,
+                               .unknown_bytes = use.unknown};
+    for (unsigned i = 0; i < shown; i++) {
+        pages->node_bytes[i] = use.on[i];
+        if (use.on[i] != 0)
+            pages->nodes = i + 1;
+    }
     return ZK_OK;
 }

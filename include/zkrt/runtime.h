@@ -52,6 +52,19 @@ enum zk_trap {
 };
 
 /*
+ * Where the pages of slabs come from, on a machine with several NUMA nodes. Never
+ * strictly: where a node is full its neighbours help out. Where the system refuses
+ * to be told, pages lie where they are touched first; zk_runtime_info() shows it.
+ */
+enum zk_numa_mode {
+    ZK_NUMA_DEFAULT = 0, /* local */
+    ZK_NUMA_LOCAL,       /* from the node of the slab's worker */
+    ZK_NUMA_INTERLEAVE,  /* in turn from all nodes that have workers */
+    ZK_NUMA_BIND,        /* from the nodes that are listed */
+    ZK_NUMA_OFF          /* the kernel's own policy */
+};
+
+/*
  * What the library has to say without being asked: a malformed variable, a
  * refused binding, a stale pointer in a call. `message` is one line without a
  * newline, valid during the call only. Any thread that calls the library; do not
@@ -87,6 +100,8 @@ typedef struct zk_options {
     size_t budget_bytes; /* what all arenas of the process may have together,
                             at least 2 MiB; SIZE_MAX: no budget */
     unsigned budget_percent; /* the same, of the container's limit; not both */
+    enum zk_numa_mode numa;
+    const char *numa_nodes; /* for ZK_NUMA_BIND, as in "0,2-3" */
 } zk_options_t;
 
 #ifdef __cplusplus
@@ -94,7 +109,7 @@ typedef struct zk_options {
         {                                                                 \
             sizeof(zk_options_t), 0, 0, 0, 0, 0, 0, 0, ZK_BIND_DEFAULT,   \
                 ZK_HUGE_DEFAULT, ZK_TRAP_DEFAULT, 0, 0, nullptr, nullptr, \
-                nullptr, 0, 0                                             \
+                nullptr, 0, 0, ZK_NUMA_DEFAULT, nullptr                   \
         }
 #else
 /* ZK_OPTIONS(.workers = 4) is an options struct with these fields set. */
@@ -131,6 +146,8 @@ typedef struct {
     size_t budget_bytes;      /* of all arenas of the process; SIZE_MAX: none */
     const char *budget_from;  /* why: "options", "ZK_ALLOC_BUDGET", ... */
     size_t memory_limit; /* of the container; SIZE_MAX: none is to be seen */
+    enum zk_numa_mode numa;
+    int numa_error; /* errno where the system refused that, or 0 */
 } zk_runtime_info_t;
 
 /*

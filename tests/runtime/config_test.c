@@ -54,7 +54,7 @@ same(const struct zk_config *a, const struct zk_config *b)
            a->bind == b->bind && a->huge == b->huge &&
            strcmp(a->places, b->places) == 0 &&
            a->budget_bytes == b->budget_bytes &&
-           a->budget_percent == b->budget_percent;
+           a->budget_percent == b->budget_percent && a->numa == b->numa;
 }
 
 static void
@@ -80,6 +80,10 @@ test_well_formed_variables_are_taken(void **state)
     assert_string_equal(with("ZK_NUM_WORKERS", "7").workers_from,
                         "ZK_NUM_WORKERS");
     assert_int_equal(with("ZK_PROC_BIND", "spread").bind, ZK_BIND_SPREAD);
+    assert_int_equal(with("ZK_NUMA", "interleave").numa, ZK_NUMA_INTERLEAVE);
+    assert_int_equal(with("ZK_NUMA", "bind:0,2-3").numa, ZK_NUMA_BIND);
+    assert_int_equal(with("ZK_NUMA", "bind:0,2-3").numa_nodes.mask[0], 13);
+    assert_int_equal(with("ZK_NUMA", "Off").numa, ZK_NUMA_OFF);
     assert_int_equal(with("ZK_PROC_BIND", "NONE").bind, ZK_BIND_NONE);
     assert_int_equal(with("ZK_PROC_BIND", "Close").bind, ZK_BIND_CLOSE);
     assert_int_equal(with("ZK_ALLOC_SLAB_GB", "3").slab_bytes, 3 * GIB);
@@ -136,6 +140,14 @@ test_a_malformed_variable_is_named_once_and_changes_nothing(void **state)
         {"ZK_PROC_BIND", "clos"},
         {"ZK_PROC_BIND", "close,"},
         {"ZK_PROC_BIND", "spread,sometimes"},
+        {"ZK_NUMA", ""},
+        {"ZK_NUMA", "bind"},
+        {"ZK_NUMA", "bind:"},
+        {"ZK_NUMA", "bind:1-0"},
+        {"ZK_NUMA", "bind:0,"},
+        {"ZK_NUMA", "bind:1024"},
+        {"ZK_NUMA", "bind:-1"},
+        {"ZK_NUMA", "everywhere"},
         {"ZK_PLACES", ""},
         {"ZK_PLACES", "cores(0)"},
         {"ZK_PLACES", "{0,1"},
@@ -336,6 +348,9 @@ test_options_out_of_range_are_refused(void **state)
     REFUSES(bind, (enum zk_bind)(ZK_BIND_PRIMARY + 1));
     REFUSES(bind, (enum zk_bind) - 1);
     REFUSES(hugepages, (enum zk_huge)(ZK_HUGE_NEVER + 1));
+    REFUSES(numa, (enum zk_numa_mode)(ZK_NUMA_OFF + 1));
+    REFUSES(numa, ZK_NUMA_BIND); /* to what? */
+    REFUSES(numa_nodes, "0");
     REFUSES(places, "");
     REFUSES(places, "cores,sockets");
 #undef REFUSES

@@ -31,10 +31,9 @@ show(char *out, size_t room, const struct zk_places *p,
     out[0] = '\0';
     for (unsigned i = 0; i < p->n; i++)
         for (unsigned u = 0; u < p->place[i].n; u++)
-            used += (size_t)snprintf(
-                out + used, room - used, "%s%u",
-                u != 0 ? "," : (i != 0 ? "|" : ""),
-                t->pus[p->place[i].units[u]].os_index);
+            used += (size_t)snprintf(out + used, room - used, "%s%u",
+                                     u != 0 ? "," : (i != 0 ? "|" : ""),
+                                     t->pus[p->place[i].units[u]].os_index);
 }
 
 static void
@@ -94,15 +93,15 @@ static void
 test_malformed_descriptions_are_refused_whole(void **state)
 {
     static const char *const texts[] = {
-        "",         " ",        "core",      "cores(",   "cores()",
-        "cores(0)", "cores(-1)", "cores(1",  "cores 1",  "cores(1)x",
-        "cores,1",  "{",        "}",         "{}",       "{0",
-        "0}",       "{0}}",     "{{0}}",     "{0,}",     "{,0}",
-        "{0},",     ",{0}",     "{0}{1}",    "{0:}",     "{0:0}",
-        "{0:-1}",   "{0:2:}",   "{-1}",      "{0:3:-1}", "{8192}",
-        "{0:9000}", "{0}:0",    "{0}:2:",    "{0}:2:-1", "{0}:5000:1",
-        "!",        "!{0}:2",   "{0}:x",     "{a}",      "{0x1}",
-        "{1 2}",    "{0};{1}",  "{9999999}", "+1",       "sockets{0}",
+        "",         " ",         "core",      "cores(",   "cores()",
+        "cores(0)", "cores(-1)", "cores(1",   "cores 1",  "cores(1)x",
+        "cores,1",  "{",         "}",         "{}",       "{0",
+        "0}",       "{0}}",      "{{0}}",     "{0,}",     "{,0}",
+        "{0},",     ",{0}",      "{0}{1}",    "{0:}",     "{0:0}",
+        "{0:-1}",   "{0:2:}",    "{-1}",      "{0:3:-1}", "{8192}",
+        "{0:9000}", "{0}:0",     "{0}:2:",    "{0}:2:-1", "{0}:5000:1",
+        "!",        "!{0}:2",    "{0}:x",     "{a}",      "{0x1}",
+        "{1 2}",    "{0};{1}",   "{9999999}", "+1",       "sockets{0}",
     };
     struct zk_topology t = machine(TWO_PACKAGES);
 
@@ -124,9 +123,9 @@ test_malformed_descriptions_are_refused_whole(void **state)
 static void
 test_what_is_valid_and_what_makes_places_are_the_same(void **state)
 {
-    static const char *const pieces[] = {"{", "}",  ":",     ",",       "!", "0",
-                                         "1", "12", "cores", "sockets", "(", ")",
-                                         " ", "-",  "4"};
+    static const char *const pieces[] = {"{", "}", ":",  ",",     "!",
+                                         "0", "1", "12", "cores", "sockets",
+                                         "(", ")", " ",  "-",     "4"};
     struct test_random r = {test_seed("places")};
     struct zk_topology t = machine(TWO_PACKAGES);
     unsigned long rounds = test_scaled(200000), valid = 0;
@@ -139,7 +138,8 @@ test_what_is_valid_and_what_makes_places_are_the_same(void **state)
         bool ok;
 
         for (unsigned k = 0; k < n; k++)
-            strcat(text, pieces[test_below(&r, sizeof pieces / sizeof *pieces)]);
+            strcat(text,
+                   pieces[test_below(&r, sizeof pieces / sizeof *pieces)]);
         ok = zk__places_valid(text);
         valid += ok;
         if (zk__places_make(&p, text, &t) != ok)
@@ -207,8 +207,8 @@ test_cores_that_places_reach_are_counted_once(void **state)
 static void
 test_shares_are_disjoint_and_cover_all(void **state)
 {
-    static const char *const machines[] = {TWO_PACKAGES, "core:7 pu:1",
-                                           "core:5 pu:2", "pu:1", "core:64 pu:2"};
+    static const char *const machines[] = {
+        TWO_PACKAGES, "core:7 pu:1", "core:5 pu:2", "pu:1", "core:64 pu:2"};
 
     (void)state;
     for (size_t m = 0; m < sizeof machines / sizeof *machines; m++)
@@ -258,7 +258,8 @@ test_what_a_launcher_has_split_is_not_split_again(void **state)
     assert_int_equal(got.size, 2);
     got = zk__share_of((struct zk_share){1, 2}, 8, 16); /* by two */
     assert_int_equal(got.size, 1);
-    got = zk__share_of((struct zk_share){3, 4}, 8, 16); /* by socket: 2 in each */
+    got =
+        zk__share_of((struct zk_share){3, 4}, 8, 16); /* by socket: 2 in each */
     assert_int_equal(got.size, 2);
     assert_int_equal(got.rank, 1);
     got = zk__share_of((struct zk_share){0, 1}, 16, 16);
