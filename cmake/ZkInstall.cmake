@@ -38,6 +38,7 @@ install(FILES "${CMAKE_CURRENT_BINARY_DIR}/zkrt.pc"
 set(man_dir "${PROJECT_SOURCE_DIR}/docs/man")
 install(FILES "${man_dir}/zkrt.7" DESTINATION "${CMAKE_INSTALL_MANDIR}/man7")
 install(FILES
+    "${man_dir}/zk_fork.3"
     "${man_dir}/zk_malloc.3"
     "${man_dir}/zk_parallel_for.3"
     "${man_dir}/zk_phase_pages.3"

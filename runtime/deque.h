@@ -96,4 +96,11 @@ zk__deque_empty(const struct zk_deque *d)
     return zk_load_relaxed(&d->bottom) <= zk_load_relaxed(&d->top);
 }
 
+/* The same: how many there are. */
+static inline int64_t
+zk__deque_size(const struct zk_deque *d)
+{
+    return zk_load_relaxed(&d->bottom) - zk_load_relaxed(&d->top);
+}
+
 #endif

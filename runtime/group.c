@@ -167,6 +167,8 @@ zk_spawn_on(zk_runtime_t *lane, zk_group_t *group, zk_task_fn fn, void *arg)
         return ZK_ECANCELED;
 
     zk__lane_start(lane);
+    if (ZK_UNLIKELY(zk__forks_private(&self->forks)))
+        zk__forks_share(self); /* K2 */
     zk__task_push(self, job, (uintptr_t)fn, (uintptr_t)arg);
     return ZK_OK;
 }
@@ -182,6 +184,8 @@ wait_for(struct zk_job *job)
 {
     struct zk_slot *self = zk__thread.slot;
 
+    if (self != NULL && ZK_UNLIKELY(zk__forks_private(&self->forks)))
+        zk__forks_share(self); /* K2 */
     if (self != NULL && self->lane == job->lane)
         zk__wait_job(self, job);
     else

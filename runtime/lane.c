@@ -86,6 +86,7 @@ become_serial(zk_runtime_t *lane)
             continue;
         zk_store_relaxed(&s->deque.top, zk_load_relaxed(&s->deque.bottom));
         zk_store_relaxed(&s->root, (uint64_t)0);
+        zk__forks_drop(&s->forks);
         zk_store_relaxed(&s->taken, i != 0 && i < lane->nworkers);
         s->thread = 0; /* the parent's: not to be joined here */
     }
@@ -219,10 +220,13 @@ static bool
 init_deques(zk_runtime_t *lane)
 {
     for (unsigned i = 0; i < lane->nslots; i++) {
-        if (!zk__deque_init(&lane->slots[i].deque))
+        if (!zk__deque_init(&lane->slots[i].deque) ||
+            !zk__forks_init(&lane->slots[i].forks))
             return false;
-        if (i == 0 || i >= lane->nworkers)
+        if (i == 0 || i >= lane->nworkers) {
             zk__deque_touch(&lane->slots[i].deque);
+            zk__forks_touch(&lane->slots[i].forks);
+        }
     }
     return true;
 }
@@ -236,8 +240,10 @@ destroy(zk_runtime_t *lane)
     }
     if (lane->outside != NULL)
         zk__phase_delete(lane->outside);
-    for (unsigned i = 0; i < lane->nslots; i++)
+    for (unsigned i = 0; i < lane->nslots; i++) {
         zk__deque_fini(&lane->slots[i].deque);
+        zk__forks_fini(&lane->slots[i].forks);
+    }
     zk__inbox_fini(&lane->inbox);
     pthread_mutex_destroy(&lane->lock);
     zk__places_free(&lane->plan.places);
@@ -568,7 +574,8 @@ zk_runtime_close(zk_runtime_t *lane)
 
     if (lane == NULL)
         return ZK_OK;
-    if (me->slot != NULL && me->slot->job != NULL)
+    if (me->slot != NULL &&
+        (me->slot->job != NULL || zk__forks_any(&me->slot->forks)))
         return ZK_EPERM;
     if (!is_open(lane))
         return ZK_ESTALE;

@@ -26,6 +26,7 @@
 #include "private/topology.h"
 #include "runtime/config.h"
 #include "runtime/deque.h"
+#include "runtime/fork.h"
 #include "runtime/frame.h"
 #include "runtime/inbox.h"
 #include "runtime/job.h"
@@ -72,6 +73,7 @@ struct zk_phase {
 /* A worker's place, or a guest's. */
 struct zk_slot {
     struct zk_deque deque;
+    struct zk_fork_stack forks;
 
     /* The thread that has the slot. */
     ZK_ALIGNED_LINE zk_runtime_t *lane;

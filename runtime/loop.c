@@ -117,6 +117,8 @@ run_loop(struct zk_slot *self, struct loop *loop, size_t end)
     struct zk_job *job = &loop->job;
     int code;
 
+    if (ZK_UNLIKELY(zk__forks_private(&self->forks)))
+        zk__forks_share(self); /* K2 */
     job->lane = self->lane;
     job->phase = self->phase;
     job->phase_id = zk_load_relaxed(&self->phase->id);
@@ -138,6 +140,8 @@ run_loop(struct zk_slot *self, struct loop *loop, size_t end)
     code = zk__job_stopped(job) ? 0 : run_range(job, loop->begin, end);
     self->frame = frame < self->frame ? frame : self->frame;
     self->job = outer;
+    if (outer == NULL)
+        zk__forks_ask(&self->forks); /* K5 */
     zk__scratch_leave(&scratch);
 
     if (code != 0)

@@ -55,6 +55,7 @@ zk__member_enter(zk_runtime_t *lane)
     self->job = NULL;
     self->frame = zk__deque_mark(&self->deque);
     zk__thread.slot = self;
+    zk__forks = &self->forks.open;
     return self;
 }
 
@@ -72,6 +73,8 @@ zk__member_leave(struct zk_slot *self)
         else
             zk__worker_wake(lane);
     }
+    zk__forks_drop(&self->forks);
+    zk__forks = &zk__forks_none;
     zk__thread.slot = NULL;
     zk__thread.entered = 0; /* a body may have entered and never left */
     zk_store_release(&self->taken, false);
@@ -89,6 +92,8 @@ leave_everything(void *thread)
 {
     struct zk_thread *me = thread;
 
+    if (me->slot != NULL)
+        zk__forks_drop(&me->slot->forks); /* nobody is left to join them */
     while (me->depth != 0)
         (void)!zk_phase_end();
     while (me->entered != 0)
@@ -158,7 +163,8 @@ zk_runtime_leave(void)
         me->entered--;
         return ZK_OK;
     }
-    if (me->slot->job != NULL || me->depth != 0)
+    if (me->slot->job != NULL || me->depth != 0 ||
+        zk__forks_any(&me->slot->forks))
         return ZK_EBUSY;
 
     me->entered = 0;

@@ -305,7 +305,7 @@ begin(zk_runtime_t *lane, const struct request *r)
     struct zk_slot *self = me->slot;
     zk_err_t err;
 
-    if (self != NULL && self->job != NULL)
+    if (self != NULL && (self->job != NULL || zk__forks_any(&self->forks)))
         return ZK_EPERM; /* a task: its siblings run */
     end_abandoned(me, &r->frame, r->caller);
     self = me->slot; /* which may have left with it */
@@ -470,7 +470,7 @@ end(void)
 
     if (me->depth == 0)
         return ZK_ESTALE;
-    if (me->slot->job != NULL)
+    if (me->slot->job != NULL || zk__forks_any(&me->slot->forks))
         return ZK_EPERM;
 
     if (me->depth > 1) {

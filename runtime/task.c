@@ -73,6 +73,8 @@ zk__task_run(struct zk_slot *self, struct zk_task task)
                          : &zk__slab_none);
     struct zk_scratch_frame outer_scratch = zk__scratch_enter();
 
+    const struct zk_fork_entry *forked = self->forks.open.next;
+
     self->phase = job->phase;
     self->job = job;
     self->frame = zk__deque_mark(&self->deque);
@@ -84,8 +86,11 @@ zk__task_run(struct zk_slot *self, struct zk_task task)
     } else if (zk__cancelled(job->phase_id)) {
         zk__job_fail(job, ZK_ECANCELED); /* unless it has a code */
     }
+    ZK_ASSERT(self->forks.open.next == forked); /* it has joined its forks */
     self->frame = outer_frame < self->frame ? outer_frame : self->frame;
     self->job = outer_job;
+    if (outer_job == NULL)
+        zk__forks_ask(&self->forks); /* K5 */
     self->phase = outer_phase;
     zk__scratch_leave(&outer_scratch);
     zk__slab_use(outer_slab);

@@ -138,10 +138,13 @@ steal_back(struct zk_slot *self, const struct zk_job *job, struct zk_task *task)
         struct zk_slot *thief = &lane->slots[i];
         uint64_t seq = zk_load_acquire(&thief->root_seq);
 
-        if (zk_load_acquire(&thief->root) != job->id || thief == self ||
-            zk__deque_empty(&thief->deque) ||
-            !zk__deque_steal(&thief->deque, task))
+        if (zk_load_acquire(&thief->root) != job->id || thief == self)
             continue;
+        if (zk__deque_empty(&thief->deque) ||
+            !zk__deque_steal(&thief->deque, task)) {
+            zk__forks_ask(&thief->forks);
+            continue;
+        }
         if (zk_load_acquire(&thief->root_seq) == seq) { /* A3 <- L3 */
             zk_bump_relaxed(&self->steals, (uint64_t)1);
             return true;

@@ -51,11 +51,16 @@ steal_from(struct zk_slot *self, unsigned victim, struct zk_task *task)
 {
     struct zk_deque *d = &self->lane->slots[victim].deque;
 
-    if (victim == self->index || zk__deque_empty(d) ||
-        !zk__deque_steal(d, task))
+    bool found;
+
+    if (victim == self->index)
         return false;
-    zk_bump_relaxed(&self->steals, (uint64_t)1);
-    return true;
+    found = !zk__deque_empty(d) && zk__deque_steal(d, task);
+    if (zk__deque_empty(d))
+        zk__forks_ask(&self->lane->slots[victim].forks);
+    if (found)
+        zk_bump_relaxed(&self->steals, (uint64_t)1);
+    return found;
 }
 
 /* Tries everybody at one distance, from a random one on. */
@@ -230,10 +235,12 @@ zk__worker_main(void *arg)
     struct zk_task task;
 
     zk__thread.slot = self;
+    zk__forks = &self->forks.open;
     zk__thread.entered = 1;
     if (lane->config.bind != ZK_BIND_NONE && self->index < lane->nworkers)
         zk__lane_bind(lane, self);
     zk__deque_touch(&self->deque);
+    zk__forks_touch(&self->forks);
 
     zk_add_seq_cst(&lane->searching, 1u);
     while (!zk_load_acquire(&lane->closing)) {
@@ -244,6 +251,7 @@ zk__worker_main(void *arg)
         zk_add_seq_cst(&lane->searching, 1u);
     }
     zk_sub_seq_cst(&lane->searching, 1u);
+    zk__forks = &zk__forks_none;
     zk__thread = (struct zk_thread){0};
     return NULL;
 }

@@ -11,11 +11,12 @@ def tasks(size):
     repeats = str(size.of(5, 3, 1))
     queens = str(size.of(11, 10, 7))
     tree = size.of("full", "full", "small")
-    numbers = {"serial": size.of(34, 32, 20), "zkrt": size.of(29, 27, 18),
+    numbers = {"serial": size.of(34, 32, 20), "zkrt": size.of(34, 32, 20),
+               "zkrt groups": size.of(29, 27, 18),
                "libgomp": size.of(23, 21, 14), "libomp": size.of(23, 21, 14),
                "oneTBB": size.of(26, 24, 16)}
-    programs = {"serial": "serial", "zkrt": "zkrt", "libgomp": "libgomp",
-                "libomp": "libomp", "oneTBB": "tbb"}
+    programs = {"serial": "serial", "zkrt": "zkrt", "zkrt groups": "groups",
+                "libgomp": "libgomp", "libomp": "libomp", "oneTBB": "tbb"}
     jobs = []
     for name, fib in numbers.items():
         for threads in ("1",) if name == "serial" else ("1", "2"):
@@ -34,6 +35,10 @@ def tasks(size):
         Row("fib, gain from the 2nd thread", "x", "zkrt/fib_gain",
             keys("fib_gain", *peers), [], [Target(">= 1.9", 1.9)],
             more_is_better=True),
+        Row("fib by groups, 1 thread", "ns a call", "zkrt groups/fib_1",
+            keys("fib_1", *peers), [serial]),
+        Row("fib by groups, 2 threads", "ns a call", "zkrt groups/fib_2",
+            keys("fib_2", *peers), [serial]),
         Row("queens, 1 thread", "ms", "zkrt/queens_1",
             keys("queens_1", *peers), ["serial/queens_1"]),
         Row("queens, 2 threads", "ms", "zkrt/queens_2",

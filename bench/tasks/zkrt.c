@@ -1,8 +1,10 @@
 /*
- * zkrt.c - the three problems with zk_spawn() and zk_sync().
+ * zkrt.c - the three problems with zk_fork() and zk_join().
  *
  *     tasks_zkrt THREADS FIB QUEENS full|small REPEATS
  */
+#include <zkrt/fork.h>
+
 #include "lane.h"
 #include "problems.h"
 
@@ -10,65 +12,67 @@ struct fib {
     uint64_t n, result;
 };
 
-static int
-fib(void *arg)
+static uint64_t fib(uint64_t n);
+
+__attribute__((always_inline)) static inline int
+fib_task(void *arg)
 {
     struct fib *f = arg;
 
-    if (f->n < 2) {
-        f->result = f->n;
-        return 0;
-    }
+    f->result = fib(f->n);
+    return 0;
+}
 
-    zk_group_t group = ZK_GROUP_INIT;
-    struct fib a = {f->n - 1, 0}, b = {f->n - 2, 0};
-    int err = zk_spawn(&group, fib, &a);
+__attribute__((noinline)) static uint64_t
+fib(uint64_t n)
+{
+    if (n < 2)
+        return n;
 
-    err |= fib(&b);
-    err |= zk_sync(&group);
-    f->result = a.result + b.result;
-    return err;
+    struct fib a = {n - 1, 0};
+    zk_fork_t fork = zk_fork(fib_task, &a);
+    uint64_t b = fib(n - 2);
+
+    must(zk_join(fork), "fib");
+    return a.result + b;
 }
 
 static int
 place(void *arg)
 {
     struct queens *q = arg, next[QUEENS_MAX];
-    zk_group_t group = ZK_GROUP_INIT;
+    zk_fork_t fork[QUEENS_MAX];
     unsigned count = queens_unfold(q, next);
-    int err = 0;
 
     for (unsigned i = 0; i < count; i++)
-        err |= zk_spawn(&group, place, &next[i]);
-    err |= zk_sync(&group);
+        fork[i] = zk_fork(place, &next[i]);
+    for (unsigned i = count; i-- > 0;)
+        must(zk_join(fork[i]), "queens");
     for (unsigned i = 0; i < count; i++)
         q->ways += next[i].ways;
-    return err;
+    return 0;
 }
 
 static int
 walk(void *arg)
 {
     struct tree *t = arg, next[TREE_CHILDREN];
-    zk_group_t group = ZK_GROUP_INIT;
+    zk_fork_t fork[TREE_CHILDREN];
     unsigned count = tree_unfold(t, next);
-    int err = 0;
 
     for (unsigned i = 0; i < count; i++)
-        err |= zk_spawn(&group, walk, &next[i]);
-    err |= zk_sync(&group);
+        fork[i] = zk_fork(walk, &next[i]);
+    for (unsigned i = count; i-- > 0;)
+        must(zk_join(fork[i]), "tree");
     for (unsigned i = 0; i < count; i++)
         tree_fold(t, &next[i]);
-    return err;
+    return 0;
 }
 
 static void
 run_fib(void)
 {
-    struct fib f = {problem.fib, 0};
-
-    must(fib(&f), "fib");
-    problem.fib_result = f.result;
+    problem.fib_result = fib(problem.fib);
 }
 
 static void

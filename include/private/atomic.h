@@ -64,6 +64,15 @@
     __atomic_compare_exchange_n((p), (expected), (v), 0, __ATOMIC_ACQ_REL, \
                                 __ATOMIC_ACQUIRE)
 
+/* A plain object of a public struct, which C++ must be able to read: all its
+ * accesses by more than one thread are these, and ZK__LOAD() of export.h. */
+#define zk_load_plain_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+#define zk_store_plain_relaxed(p, v) \
+    __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define zk_cas_plain_relaxed(p, expected, v)                               \
+    __atomic_compare_exchange_n((p), (expected), (v), 0, __ATOMIC_RELAXED, \
+                                __ATOMIC_RELAXED)
+
 /*
  * Adds to a counter that only the calling thread writes: a plain load and
  * store, without the locked instruction that zk_add_*() would need. The release

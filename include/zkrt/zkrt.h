@@ -22,6 +22,7 @@
 
 #include <zkrt/alloc.h>
 #include <zkrt/error.h>
+#include <zkrt/fork.h>
 #include <zkrt/pages.h>
 #include <zkrt/parallel.h>
 #include <zkrt/phase.h>

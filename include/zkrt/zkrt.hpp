@@ -1,9 +1,10 @@
 /*
  * zkrt.hpp - zkrt for C++17, header only.
  *
- * Owns:   a phase guard, a scope of scratch, and loops over lambdas. Exceptions cross both: a phase
- *         ends while one passes, and the first one that a loop body throws is
- *         rethrown to the caller of the loop.
+ * Owns:   a phase guard, a scope of scratch, and loops and pairs of calls over
+ *         lambdas. Exceptions cross all of them: a phase ends while one passes, and
+ *         the first one that a loop body throws is rethrown to the caller of the
+ *         loop.
  * Never:  adds state of its own to the C interface.
  */
 #ifndef ZKRT_ZKRT_HPP
@@ -174,6 +175,53 @@ parallel_for(std::size_t begin, std::size_t end, std::size_t grain, F &&body)
 
     if (loop.what)
         std::rethrow_exception(loop.what);
+    return err;
+}
+
+namespace detail
+{
+
+/* One of two calls, and the exception that left it. */
+template <class F> struct call {
+    F &fn;
+    std::exception_ptr what{};
+
+    static int run(void *arg) noexcept
+    {
+        call *self = static_cast<call *>(arg);
+
+        try {
+            if constexpr (std::is_void_v<std::invoke_result_t<F &>>) {
+                self->fn();
+                return ZK_OK;
+            } else {
+                return self->fn();
+            }
+        } catch (...) {
+            self->what = std::current_exception(); /* ordered by the join */
+            return ZK_ECANCELED;
+        }
+    }
+};
+
+} // namespace detail
+
+/*
+ * zk_parallel_invoke() over two callables that return void or a zk_err_t. When both
+ * are done it rethrows the exception of f, else of g, if there is one.
+ */
+template <class F, class G>
+zk_err_t
+parallel_invoke(F &&f, G &&g)
+{
+    detail::call<std::remove_reference_t<F>> first{f};
+    detail::call<std::remove_reference_t<G>> second{g};
+    zk_err_t err = zk_parallel_invoke(first.run, &first, second.run, &second);
+
+    if (first.what)
+        std::rethrow_exception(first.what);
+    if (second.what)
+        std::rethrow_exception(second.what);
     return err;
 }
 

@@ -262,8 +262,9 @@ test_a_lane_without_any_arena_says_so_and_computes(void **state)
 
     (void)state;
     /* A lane of one worker and one spare slot maps its own record, the inbox,
-     * `outside`, and two deques. Then come the arena's. */
-    refuse(&maps, 5, UINT32_MAX);
+     * `outside`, and for each slot a deque, a stack of forks and the records of
+     * those. Then come the arena's. */
+    refuse(&maps, 9, UINT32_MAX);
     assert_int_equal(
         zk_runtime_open(
             &lane, ZK_OPTIONS(.workers = 1, .spare_slots = 1, .slab_bytes = GIB,

@@ -22,11 +22,11 @@ readelf -d "$library" | grep -q 'SONAME.*\[libzkrt\.so\.0\]' ||
     complain "the soname is not libzkrt.so.0"
 
 # Names that the header marks as public: the word before a parenthesis or, for
-# the one variable, before the attribute that follows it.
+# the two variables, before the attribute that follows it.
 declared()
 {
-    cat "$root"/include/zkrt/*.h | tr '\n' ' ' | grep -oE 'ZK_API[^;]*' |
-        grep -oE '\bzk_[a-z0-9_]+ *\(|\bzk__window\b' | tr -d ' (' | sort -u
+    sed -s '$s/$/;/' "$root"/include/zkrt/*.h | tr '\n' ' ' | grep -oE 'ZK_API[^;]*' |
+        grep -oE '\bzk_[a-z0-9_]+ *\(|\bzk__(window|forks)\b' | tr -d ' (' | sort -u
 }
 
 exported()
@@ -46,7 +46,8 @@ done < <(comm -23 <(declared) <(exported))
 
 while read -r name; do
     case $name in
-    zk_[a-z]* | zk__window | zk__phase_guard_*) ;;
+    zk_[a-z]* | zk__window | zk__forks | zk__fork_slow | zk__join_slow) ;;
+    zk__phase_guard_*) ;;
     *) complain "not a public name: $name" ;;
     esac
 done < <(exported)

@@ -1,6 +1,6 @@
 /*
- * trees_test.c - random trees of tasks: groups, loops and detached tasks inside
- * each other, counted twice.
+ * trees_test.c - random trees of tasks: groups, loops, forks and detached tasks
+ * inside each other, counted twice.
  *
  * A node's shape follows from its seed alone, so the same walk without the
  * library says how many nodes there are. Some trees have nodes that fail.
@@ -10,7 +10,7 @@
 #define MAX_DEPTH 7u
 #define FAILURE   1000 /* codes of failing nodes are above it */
 
-enum kind { LEAF, GROUP, LOOP, DETACHED, KINDS };
+enum kind { LEAF, GROUP, LOOP, FORKS, DETACHED, KINDS };
 
 struct tree {
     unsigned failing; /* one node in so many fails; 0: none does */
@@ -33,7 +33,7 @@ shape(const struct node *n, unsigned *children)
     enum kind kind = (enum kind)test_below(&r, KINDS);
 
     *children = 1 + (unsigned)test_below(&r, 4);
-    return n->depth >= MAX_DEPTH ? LEAF : n->depth < 3 ? kind % 2 + 1 : kind;
+    return n->depth >= MAX_DEPTH ? LEAF : n->depth < 3 ? kind % 3 + 1 : kind;
 }
 
 static struct node
@@ -112,6 +112,27 @@ run_group(struct node *n, unsigned children)
     return zk_sync(&group);
 }
 
+/* All but the first child are forked. A failing one does not stop the others. */
+static int
+run_forks(struct node *n, unsigned children)
+{
+    zk_fork_t fork[4];
+    struct node c[4] = {child(n, 0)};
+    int code;
+
+    for (unsigned i = 1; i < children; i++) {
+        c[i] = child(n, i);
+        fork[i] = zk_fork(run_node, &c[i]);
+    }
+    code = run_node(&c[0]);
+    for (unsigned i = children - 1; i > 0; i--) {
+        int other = zk_join(fork[i]);
+
+        code = code != 0 ? code : other;
+    }
+    return code;
+}
+
 static int
 run_node(void *arg)
 {
@@ -130,6 +151,8 @@ run_node(void *arg)
         code = run_group(n, children);
     else if (kind == LOOP)
         code = zk_parallel_for(0, children, 1, run_children, n);
+    else if (kind == FORKS)
+        code = run_forks(n, children);
     else if (kind == DETACHED)
         for (unsigned i = 0; i < children; i++) {
             zk_add_relaxed(&t->detached, (uint64_t)1);
