@@ -35,11 +35,25 @@ configure_file("${PROJECT_SOURCE_DIR}/cmake/zkrt.pc.in" zkrt.pc @ONLY)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/zkrt.pc"
     DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 
+# Sets and a file of its own: whoever does not ask for it needs no OpenMP.
+if(TARGET zkrt_omp)
+    install(TARGETS zkrt_omp EXPORT zkrtOmpTargets)
+    install(TARGETS zkrt_omp_static EXPORT zkrtOmpStaticTargets)
+    foreach(set IN ITEMS zkrtOmpTargets zkrtOmpStaticTargets)
+        install(EXPORT ${set} NAMESPACE zkrt:: DESTINATION "${package_dir}")
+    endforeach()
+    configure_file("${PROJECT_SOURCE_DIR}/cmake/zkrt-omp.pc.in"
+        zkrt-omp.pc @ONLY)
+    install(FILES "${CMAKE_CURRENT_BINARY_DIR}/zkrt-omp.pc"
+        DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+endif()
+
 set(man_dir "${PROJECT_SOURCE_DIR}/docs/man")
 install(FILES "${man_dir}/zkrt.7" DESTINATION "${CMAKE_INSTALL_MANDIR}/man7")
 install(FILES
     "${man_dir}/zk_fork.3"
     "${man_dir}/zk_malloc.3"
+    "${man_dir}/zk_omp_phase_begin.3"
     "${man_dir}/zk_parallel_for.3"
     "${man_dir}/zk_phase_pages.3"
     "${man_dir}/zk_phase_reserve.3"

@@ -405,6 +405,20 @@ set_budget(struct zk_config *c, const char *text)
     return true;
 }
 
+static bool
+set_backend(struct zk_config *c, const char *text)
+{
+    static const char *const words[] = {"pthreads", "openmp", NULL};
+    static const enum zk_backend backends[] = {ZK_BACKEND_PTHREADS,
+                                               ZK_BACKEND_OPENMP};
+    int word;
+
+    if (!parse_word(text, words, &word))
+        return false;
+    c->backend = backends[word];
+    return true;
+}
+
 /* ---- what is used instead of a malformed value ------------------------- */
 
 struct text {
@@ -545,6 +559,12 @@ show_budget(const struct zk_config *c)
 }
 
 static struct text
+show_backend(const struct zk_config *c)
+{
+    return text_word(c->backend == ZK_BACKEND_OPENMP ? "openmp" : "pthreads");
+}
+
+static struct text
 show_stack(const struct zk_config *c)
 {
     return c->stack_bytes != 0 ? text_bytes(c->stack_bytes)
@@ -597,6 +617,7 @@ static const struct variable {
     {"ZK_WAIT", set_wait, show_wait,
      "active, passive, or microseconds to 1000000"},
     {"ZK_SEED", set_seed, show_seed, "a number"},
+    {"ZK_BACKEND", set_backend, show_backend, "pthreads or openmp"},
 };
 
 #define NVARIABLES (sizeof variables / sizeof *variables)
@@ -682,6 +703,7 @@ read_options(struct zk_config *config, const zk_options_t *options)
         options->trap > ZK_TRAP_OFF || options->numa > ZK_NUMA_OFF ||
         (options->numa == ZK_NUMA_BIND) != (options->numa_nodes != NULL) ||
         options->decay_ms > DECAY_MS_MAX ||
+        options->backend > ZK_BACKEND_OPENMP ||
         (options->slab_bytes != 0 && options->slab_bytes < ZK_SLAB_BYTES_MIN) ||
         (options->budget_bytes != 0 && options->budget_bytes < BUDGET_MIN) ||
         options->budget_percent > 100 ||
@@ -731,6 +753,8 @@ read_options(struct zk_config *config, const zk_options_t *options)
         config->budget_percent = options->budget_percent;
         config->budget_from = "options";
     }
+    if (options->backend != ZK_BACKEND_DEFAULT)
+        config->backend = options->backend;
     return ZK_OK;
 }
 
@@ -750,6 +774,7 @@ zk__config_read(struct zk_config *config, const zk_options_t *options)
         .trap = ZK_TRAP_ON,
         .numa = ZK_NUMA_LOCAL,
         .decay_ms = DEFAULT_DECAY_MS,
+        .backend = ZK_BACKEND_PTHREADS,
     };
     if (options != NULL)
         err = read_options(config, options);

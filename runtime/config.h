@@ -37,6 +37,7 @@ struct zk_config {
     const char *budget_from;
     enum zk_numa_mode numa;
     struct zk_nodes numa_nodes; /* of ZK_NUMA_BIND */
+    enum zk_backend backend;
     zk_notice_fn notice;
     void *notice_arg;
 };

@@ -14,6 +14,7 @@
 
 #include "private/check.h"
 #include "runtime/lane.h"
+#include "runtime/lease.h"
 
 /* The library's view of the caller's storage, whose words may alias anything. */
 static struct zk_job *
@@ -180,13 +181,23 @@ zk_spawn(zk_group_t *group, zk_task_fn fn, void *arg)
 }
 
 static void
+wait_inside(void *job)
+{
+    zk__wait_job(zk__thread.slot, job);
+}
+
+static void
 wait_for(struct zk_job *job)
 {
     struct zk_slot *self = zk__thread.slot;
 
     if (self != NULL && ZK_UNLIKELY(zk__forks_private(&self->forks)))
         zk__forks_share(self); /* K2 */
-    if (self != NULL && self->lane == job->lane)
+    if (self != NULL && self->lane == job->lane &&
+        ZK_UNLIKELY(!zk__job_done(job) && zk__lease_wanted(self)))
+        zk__lease_run(self, job->owner == self->index ? job->mark : self->frame,
+                      wait_inside, job);
+    else if (self != NULL && self->lane == job->lane)
         zk__wait_job(self, job);
     else
         zk__wait_job_outside(job);

@@ -17,6 +17,7 @@
 #include "private/bits.h"
 #include "private/check.h"
 #include "runtime/futex.h"
+#include "runtime/lease.h"
 #include "runtime/topology.h"
 
 static struct {
@@ -53,7 +54,11 @@ static void
 become_serial(zk_runtime_t *lane)
 {
     zk_store_relaxed(&lane->threads, 0u);
+    zk_store_relaxed(&lane->own_threads, 0u);
     zk_store_relaxed(&lane->started, true); /* and never start any */
+    lane->borrows = false;                  /* OpenMP's are not here either */
+    zk_store_relaxed(&lane->lent_asleep, 0u);
+    zk_store_relaxed(&lane->service_asleep, 0u);
     zk_store_relaxed(&lane->sleepers, 0u);
     zk_store_relaxed(&lane->searching, 0u);
     zk_store_relaxed(&lane->tokens, 0u);
@@ -64,6 +69,9 @@ become_serial(zk_runtime_t *lane)
     for (unsigned i = 0; i < zk_load_relaxed(&lane->nphases); i++) {
         forget_tasks(lane->phases[i]);
         zk_store_relaxed(&lane->phases[i]->still, false);
+        zk_store_relaxed(&lane->phases[i]->attached,
+                         lane->phases[i] == zk__thread.attached ? 1u : 0u);
+        lane->phases[i]->team = 0;
         zk__arena_after_fork(lane->phases[i]->arena);
         zk__arena_forked(lane->phases[i]->arena,
                          lane->phases[i] == zk__thread.last &&
@@ -87,6 +95,7 @@ become_serial(zk_runtime_t *lane)
         zk_store_relaxed(&s->deque.top, zk_load_relaxed(&s->deque.bottom));
         zk_store_relaxed(&s->root, (uint64_t)0);
         zk__forks_drop(&s->forks);
+        zk_store_relaxed(&s->lease, NULL);
         zk_store_relaxed(&s->taken, i != 0 && i < lane->nworkers);
         s->thread = 0; /* the parent's: not to be joined here */
     }
@@ -123,6 +132,7 @@ after_fork_in_parent(void)
 static void
 after_fork_in_child(void)
 {
+    zk_store_relaxed(&zk__the_lender, NULL); /* its threads are not here */
     for (zk_runtime_t *l = registry.first; l != NULL; l = l->next)
         become_serial(l);
     after_fork_in_parent();
@@ -165,7 +175,8 @@ init_slots(zk_runtime_t *lane)
         s->pu = units[0];
         s->phase = lane->outside;
         s->random = (lane->config.seed + i + 1) * 0x9e3779b97f4a7c15u;
-        zk_store_relaxed(&s->taken, i != 0 && i < lane->nworkers);
+        zk_store_relaxed(&s->taken,
+                         i != 0 && i < lane->nworkers && !lane->borrows);
     }
 }
 
@@ -298,6 +309,31 @@ leave_registry(const zk_runtime_t *lane)
     pthread_mutex_unlock(&registry.lock);
 }
 
+/*
+ * Whether the lane's threads are borrowed. Who lends them also places them, so
+ * that lane binds nobody, and its width is theirs where nothing else was said.
+ */
+static bool
+borrow(struct zk_config *config)
+{
+    const struct zk_lender *lender = zk__lender();
+
+    if (config->backend != ZK_BACKEND_OPENMP)
+        return false;
+    if (lender == NULL) {
+        zk__notice(config, "the backend openmp is not in this program (link "
+                           "zkrt-omp): pthreads is used");
+        return false;
+    }
+    if (config->workers == 0 || config->workers_hint) {
+        config->workers = lender->width();
+        config->workers_from = "OpenMP";
+        config->workers_hint = false; /* it has the last word */
+    }
+    config->bind = ZK_BIND_NONE;
+    return true;
+}
+
 zk_err_t
 zk_runtime_open(zk_runtime_t **out, const zk_options_t *options)
 {
@@ -305,6 +341,7 @@ zk_runtime_open(zk_runtime_t **out, const zk_options_t *options)
     struct zk_config config;
     struct zk_plan plan;
     zk_runtime_t *lane;
+    bool borrows;
     zk_err_t err;
     size_t bytes;
 
@@ -318,6 +355,7 @@ zk_runtime_open(zk_runtime_t **out, const zk_options_t *options)
     topology = zk__topology_get();
     if (topology == NULL)
         return ZK_ENOMEM;
+    borrows = borrow(&config);
     if (zk__topology_trouble() != NULL)
         zk__notice(&config, "%s", zk__topology_trouble());
     if (!zk__plan_make(&plan, &config, topology, 0))
@@ -338,6 +376,7 @@ zk_runtime_open(zk_runtime_t **out, const zk_options_t *options)
     lane->nworkers = plan.workers;
     lane->nslots = plan.workers + config.spare_slots;
     lane->crowded = lane->nworkers > topology->npus;
+    lane->borrows = borrows;
     zk__inbox_init(&lane->inbox);
     pthread_mutex_init(&lane->lock, NULL);
 
@@ -422,8 +461,10 @@ zk__lane_return_phase(zk_runtime_t *lane, uint64_t serial,
     for (zk_runtime_t *l = registry.first; l != NULL; l = l->next)
         if (l == lane && l->serial == serial) {
             pthread_mutex_lock(&lane->lock);
-            phase->held = false;
-            zk__residency_returned(phase);
+            phase->orphan = zk_load_acquire(&phase->attached) != 0;
+            phase->held = phase->orphan; /* M2 in team.c */
+            if (!phase->orphan)
+                zk__residency_returned(phase);
             pthread_mutex_unlock(&lane->lock);
         }
     pthread_mutex_unlock(&registry.lock);
@@ -477,22 +518,29 @@ start_thread(zk_runtime_t *lane, struct zk_slot *slot)
     rc = pthread_create(&slot->thread, &attr, zk__worker_main, slot);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attr);
-    if (rc == 0)
-        zk_store_release(&lane->threads, zk_load_relaxed(&lane->threads) + 1);
-    else
+    if (rc != 0) {
         slot->thread = 0; /* libc has written there before it gave up */
-    return rc == 0;
+        return false;
+    }
+    zk_add_release(&lane->own_threads, 1u);
+    if (!lane->borrows) /* else it takes from nobody */
+        zk_add_release(&lane->threads, 1u);
+    return true;
 }
 
 void
 zk__lane_start(zk_runtime_t *lane)
 {
+    const struct zk_lender *lender = zk__lender();
+
     if (ZK_LIKELY(zk_load_acquire(&lane->started)))
         return;
+    if (lender != NULL && zk__thread.slot != NULL && lender->inside())
+        return; /* the caller's team has a thread on each core already */
 
     pthread_mutex_lock(&lane->lock);
     if (!zk_load_relaxed(&lane->started)) {
-        unsigned wanted = lane->nworkers - 1;
+        unsigned wanted = lane->borrows ? 0 : lane->nworkers - 1;
         unsigned i = 1;
 
         while (i <= wanted && start_thread(lane, &lane->slots[i]))
@@ -511,7 +559,7 @@ void
 zk__lane_start_one(zk_runtime_t *lane)
 {
     zk__lane_start(lane);
-    if (ZK_LIKELY(zk_load_acquire(&lane->threads) != 0))
+    if (ZK_LIKELY(zk_load_acquire(&lane->own_threads) != 0))
         return;
 
     /* One worker, and it may never come inside: a free guest's slot gets a
@@ -521,7 +569,7 @@ zk__lane_start_one(zk_runtime_t *lane)
         struct zk_slot *slot = &lane->slots[i];
         bool taken = false;
 
-        if (zk_load_relaxed(&lane->threads) != 0)
+        if (zk_load_relaxed(&lane->own_threads) != 0)
             break;
         if (!zk_cas_acq_rel(&slot->taken, &taken, true))
             continue;
@@ -544,7 +592,7 @@ in_use(zk_runtime_t *lane)
 
     for (unsigned i = 0; i < lane->nslots && !busy; i++) {
         struct zk_slot *s = &lane->slots[i];
-        bool worker = i != 0 && i < lane->nworkers;
+        bool worker = i != 0 && i < lane->nworkers && !lane->borrows;
 
         busy = !worker && s != zk__thread.slot && s->thread == 0 &&
                zk_load_acquire(&s->taken);
@@ -561,6 +609,7 @@ join_threads(zk_runtime_t *lane)
 {
     zk_store_seq_cst(&lane->closing, true);
     zk__worker_wake_all(lane);
+    zk__lease_wake_service(lane);
     for (unsigned i = 0; i < lane->nslots; i++)
         if (lane->slots[i].thread != 0)
             pthread_join(lane->slots[i].thread, NULL);

@@ -32,6 +32,8 @@
 #include "runtime/job.h"
 #include "runtime/plan.h"
 
+struct zk_lease;
+
 #define ZK_MAX_PHASES 256 /* at once, per lane */
 
 /*
@@ -58,7 +60,10 @@ struct zk_phase {
     unsigned cell;          /* its word, see cancel.h; 0: none */
     bool given_up; /* under the lane's lock: all of it, see residency.c */
     uint64_t idle_since_ns; /* the same: when it went to the pool */
-    bool held;      /* under the lane's lock: some thread's last phase */
+    bool held;   /* under the lane's lock: some thread's last phase */
+    bool orphan; /* the same: nobody's, but threads are still attached */
+    _Atomic unsigned attached; /* threads, but for the opener: see team.c */
+    unsigned team;  /* the opener: how many were visited, with it; 0: none */
     unsigned depth; /* the opener, for the tasks: as zk_thread's */
     size_t records; /* bytes of this record */
     bool secret;    /* the opener, at begin; after the end: it was */
@@ -85,6 +90,7 @@ struct zk_slot {
     uint64_t random;
     uint64_t jobs; /* bound here so far */
     pthread_t thread;
+    _Atomic(struct zk_lease *) lease; /* who may take its tasks: see lease.c */
 
     /*
      * What leapfrogging needs to know (wait.c): the id of the job of the stolen
@@ -113,6 +119,7 @@ struct zk_runtime {
     unsigned nworkers;
     unsigned nslots;
     bool crowded; /* more workers than processing units */
+    bool borrows; /* it has no threads of its own: see lease.c */
     size_t slab_bytes_got;
     size_t budget_bytes; /* SIZE_MAX: none; see budget.c */
     bool watched;        /* the container's room counts too */
@@ -134,7 +141,16 @@ struct zk_runtime {
     _Atomic uint32_t waiters;
     _Atomic uint64_t far_jobs; /* bound by threads without a slot */
 
-    ZK_ALIGNED_LINE _Atomic unsigned threads; /* running worker threads */
+    /* Threads that borrowed lanes have: see lease.c. */
+    ZK_ALIGNED_LINE _Atomic uint32_t lent_event; /* futex */
+    _Atomic uint32_t lent_asleep;
+    _Atomic uint32_t service_event; /* futex */
+    _Atomic uint32_t service_asleep;
+    _Atomic bool lending; /* a team is at work, or will be in a moment */
+
+    /* Threads that may take tasks, and those of them that we have started. */
+    ZK_ALIGNED_LINE _Atomic unsigned threads;
+    _Atomic unsigned own_threads;
     _Atomic bool started;
     _Atomic bool bind_refused;
     _Atomic int numa_error;                  /* errno of a refusal, or 0 */
@@ -168,6 +184,12 @@ struct zk_thread {
     struct zk_phase *last; /* open or last phase: its arena is ours ... */
     zk_runtime_t *last_lane; /* ... as long as this lane lives. It may have */
     uint64_t last_serial;    /* closed: compare before following `last` */
+
+    struct zk_phase *attached; /* whose member it is, without having begun it */
+    struct zk_scratch_frame attached_scratch;
+    bool attached_entered; /* it got its slot for that */
+    bool unbound;          /* entering is not to bind it */
+    bool exiting;
 };
 
 extern ZK_THREAD_LOCAL struct zk_thread zk__thread;
@@ -231,6 +253,12 @@ void zk__lane_bind(zk_runtime_t *lane, const struct zk_slot *slot);
 struct zk_slot *zk__member_enter(zk_runtime_t *lane);
 void zk__member_leave(struct zk_slot *self);
 
+/* The same for a thread that is lent: where it may have, the place of a worker. */
+struct zk_slot *zk__member_enter_at(zk_runtime_t *lane, unsigned index);
+
+/* After a phase of the caller: back to where it was before. */
+void zk__member_home(struct zk_thread *me);
+
 /* Sees to it that the thread leaves and lets go of its arena when it exits. */
 void zk__member_watch_exit(void);
 
@@ -263,6 +291,12 @@ bool zk__phase_quiet(const struct zk_phase *phase);
 
 /* A worker thread's life. */
 void *zk__worker_main(void *arg); /* its slot */
+
+/* A task from anywhere that the slot may take from. pre: its deque is empty */
+bool zk__worker_find(struct zk_slot *self, struct zk_task *task);
+
+/* Runs a task from elsewhere and all that it leaves in the own deque. */
+void zk__worker_work_on(struct zk_slot *self, struct zk_task task);
 
 /* After a push: lets a sleeping worker know, unless one is looking already. */
 void zk__worker_wake(zk_runtime_t *lane);

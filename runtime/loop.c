@@ -19,6 +19,7 @@
 #include "private/check.h"
 #include "private/clock.h"
 #include "runtime/lane.h"
+#include "runtime/lease.h"
 
 #define TARGET_NS ((uint64_t)12000)
 
@@ -152,6 +153,33 @@ run_loop(struct zk_slot *self, struct loop *loop, size_t end)
     return code == 0 && zk__job_stopped(job) ? ZK_ECANCELED : code;
 }
 
+struct call {
+    struct zk_slot *self;
+    struct loop *loop;
+    size_t end;
+    zk_err_t err;
+};
+
+static void
+run_call(void *arg)
+{
+    struct call *call = arg;
+
+    call->err = run_loop(call->self, call->loop, call->end);
+}
+
+/* The outermost loop of a thread whose lane borrows threads does so. */
+static zk_err_t
+run_with_threads(struct zk_slot *self, struct loop *loop, size_t end)
+{
+    struct call call = {self, loop, end, ZK_OK};
+
+    if (ZK_LIKELY(!zk__lease_wanted(self)))
+        return run_loop(self, loop, end);
+    zk__lease_run(self, ZK_ALL_BEFORE, run_call, &call);
+    return call.err;
+}
+
 /* Where no slot is free: the caller alone, in pieces like any loop's. */
 static zk_err_t
 run_alone(struct loop *loop, size_t end)
@@ -192,7 +220,7 @@ zk_parallel_for_on(zk_runtime_t *lane, size_t begin, size_t end, size_t grain,
     if (begin >= end)
         return ZK_OK;
     if (self != NULL && (lane == NULL || self->lane == lane))
-        return run_loop(self, &loop, end);
+        return run_with_threads(self, &loop, end);
     if (self != NULL)
         return ZK_EPERM; /* inside another lane */
 
@@ -203,7 +231,7 @@ zk_parallel_for_on(zk_runtime_t *lane, size_t begin, size_t end, size_t grain,
     self = zk__member_enter(lane);
     if (self == NULL)
         return run_alone(&loop, end);
-    err = run_loop(self, &loop, end);
+    err = run_with_threads(self, &loop, end);
     zk__member_leave(self);
     return err;
 }

@@ -11,6 +11,7 @@
 #include "runtime/lane.h"
 
 #include "private/check.h"
+#include "runtime/lease.h"
 #include "runtime/topology.h"
 
 ZK_THREAD_LOCAL struct zk_thread zk__thread;
@@ -35,19 +36,23 @@ zk__lane_note_guest(zk_runtime_t *lane, unsigned guests)
             break;
 }
 
-struct zk_slot *
-zk__member_enter(zk_runtime_t *lane)
+/* A spare slot, unless there is one already. */
+static struct zk_slot *
+take_spare(zk_runtime_t *lane, struct zk_slot *self)
 {
-    struct zk_slot *self = NULL;
-
-    ZK_ASSERT(zk__thread.slot == NULL);
-    if (take(&lane->slots[0]))
-        self = &lane->slots[0];
     for (unsigned i = lane->nworkers; i < lane->nslots && self == NULL; i++)
         if (take(&lane->slots[i])) {
             self = &lane->slots[i];
             zk__lane_note_guest(lane, i - lane->nworkers + 1);
         }
+    return self;
+}
+
+/* The calling thread is in the slot from here on; NULL: in none. */
+static struct zk_slot *
+move_in(zk_runtime_t *lane, struct zk_slot *self)
+{
+    ZK_ASSERT(zk__thread.slot == NULL);
     if (self == NULL)
         return NULL;
 
@@ -57,6 +62,25 @@ zk__member_enter(zk_runtime_t *lane)
     zk__thread.slot = self;
     zk__forks = &self->forks.open;
     return self;
+}
+
+struct zk_slot *
+zk__member_enter(zk_runtime_t *lane)
+{
+    struct zk_slot *self = take(&lane->slots[0]) ? &lane->slots[0] : NULL;
+
+    return move_in(lane, take_spare(lane, self));
+}
+
+struct zk_slot *
+zk__member_enter_at(zk_runtime_t *lane, unsigned index)
+{
+    struct zk_slot *self = NULL;
+
+    if (lane->borrows && index != 0 && index < lane->nworkers &&
+        take(&lane->slots[index]))
+        self = &lane->slots[index];
+    return move_in(lane, take_spare(lane, self));
 }
 
 void
@@ -94,8 +118,10 @@ leave_everything(void *thread)
 
     if (me->slot != NULL)
         zk__forks_drop(&me->slot->forks); /* nobody is left to join them */
+    me->exiting = true;
     while (me->depth != 0)
         (void)!zk_phase_end();
+    zk__team_detach();
     while (me->entered != 0)
         (void)!zk_runtime_leave();
     zk__phase_forget(me);
@@ -123,7 +149,8 @@ bind(struct zk_thread *me)
 {
     zk_runtime_t *lane = me->slot->lane;
 
-    if (me->slot->index != 0 || lane->config.bind == ZK_BIND_NONE)
+    if (me->slot->index != 0 || lane->config.bind == ZK_BIND_NONE ||
+        me->unbound)
         return;
     me->binding = zk__topology_save();
     if (me->binding == NULL)
@@ -166,6 +193,8 @@ zk_runtime_leave(void)
     if (me->slot->job != NULL || me->depth != 0 ||
         zk__forks_any(&me->slot->forks))
         return ZK_EBUSY;
+    if (me->attached != NULL) /* by a phase's begin, until its end */
+        return me->attached_entered ? ZK_ESTALE : ZK_EBUSY;
 
     me->entered = 0;
     zk__topology_restore(me->binding);

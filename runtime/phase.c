@@ -20,6 +20,7 @@
  * Workers are not woken for either. Who sleeps has no task of the phase in hand
  * (P2 in task.c), and takes the slab as it finds it with its next task.
  */
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,9 @@
 #include "private/bits.h"
 #include "private/check.h"
 #include "runtime/lane.h"
+#include "runtime/lease.h"
+
+#define ATTACHED_TRIES 1000u
 
 /* ---- records and the pool --------------------------------------------- */
 
@@ -129,6 +133,18 @@ zk__phase_forget(struct zk_thread *me)
     me->last_lane = NULL;
 }
 
+/* M2 in team.c. A thread of a team that has ended may be about to exit. */
+static bool
+unattached(const struct zk_phase *phase)
+{
+    for (unsigned tries = 0; zk_load_acquire(&phase->attached) != 0; tries++) {
+        if (tries == ATTACHED_TRIES)
+            return false;
+        sched_yield();
+    }
+    return true;
+}
+
 /* The calling thread's phase record for this lane: its last one, or a new one. */
 static zk_err_t
 own_phase(struct zk_thread *me, zk_runtime_t *lane)
@@ -136,7 +152,7 @@ own_phase(struct zk_thread *me, zk_runtime_t *lane)
     zk_err_t err;
 
     if (me->last != NULL && me->last_lane == lane &&
-        me->last_serial == lane->serial)
+        me->last_serial == lane->serial && unattached(me->last))
         return ZK_OK;
     zk__phase_forget(me);
     err = take_from_pool(lane, &me->last);
@@ -189,6 +205,24 @@ set_depth(struct zk_thread *me, unsigned depth)
     me->last->depth = depth;
 }
 
+static void
+wait_phase(void *thread)
+{
+    struct zk_thread *me = thread;
+
+    zk__wait_phase(me->slot, me->last);
+}
+
+/* The wait for the phase's tasks, with the help of threads that are lent. */
+static void
+wait_quiet(struct zk_thread *me)
+{
+    if (!zk__phase_quiet(me->last) && zk__lease_wanted(me->slot))
+        zk__lease_run(me->slot, 0, wait_phase, me);
+    else
+        wait_phase(me);
+}
+
 /*
  * Returns when the phase is quiet, and stays so until let_go(). Nothing is
  * waited for while others are held up, but for a wipe, whose pieces wait for
@@ -200,7 +234,7 @@ hold_still(struct zk_thread *me)
     struct zk_phase *phase = me->last;
 
     for (;;) {
-        zk__wait_phase(me->slot, phase);
+        wait_quiet(me);
         zk_store_seq_cst(&phase->still, true);
         zk_fence_seq_cst(); /* F7 = F8: who counts now sees it, or is seen */
         if (zk__phase_quiet(phase))
@@ -325,9 +359,11 @@ begin(zk_runtime_t *lane, const struct request *r)
             return err;
     }
     err = own_phase(me, lane);
-    if (err == ZK_OK)
+    if (err == ZK_OK) {
         open_phase(me, r);
-    else if (me->phase_entered)
+        if (lane->borrows)
+            zk__team_join(me);
+    } else if (me->phase_entered)
         (void)!zk_runtime_leave();
     return err;
 }
@@ -436,12 +472,12 @@ static bool
 close_phase(struct zk_thread *me)
 {
     struct zk_phase *phase = me->last;
-    struct zk_slot *self = me->slot;
     bool cancelled;
 
+    zk__team_part(me);
     zk_store_seq_cst(&phase->open, false);
     zk_fence_seq_cst(); /* the counts are read after the store */
-    zk__wait_phase(self, phase);
+    wait_quiet(me);
     zk__scratch_leave(&phase->scratch[0]);
     cancelled = zk__cancel_close(phase->cell);
     zk__budget_unclaim(&phase->arena->budget);
@@ -451,8 +487,7 @@ close_phase(struct zk_thread *me)
         tell_refusals(phase->lane, phase->arena);
         zk__arena_end_secret(phase->arena);
     }
-    self->phase = phase->lane->outside;
-    zk__slab_use(&zk__slab_none);
+    zk__member_home(me);
     set_depth(me, 0);
     if (me->phase_entered)
         (void)!zk_runtime_leave();
@@ -473,6 +508,7 @@ end(void)
     if (me->slot->job != NULL || zk__forks_any(&me->slot->forks))
         return ZK_EPERM;
 
+    zk__team_settle();
     if (me->depth > 1) {
         hold_still(me);
         zk__scratch_leave(&phase->scratch[me->depth - 1]);

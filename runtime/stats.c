@@ -46,6 +46,7 @@ zk_runtime_info(const zk_runtime_t *lane, zk_runtime_info_t *info)
         .memory_limit = lane->memory_limit,
         .numa = lane->numa.mode,
         .numa_error = zk_load_relaxed(&lane->numa_error),
+        .backend = lane->borrows ? ZK_BACKEND_OPENMP : ZK_BACKEND_PTHREADS,
     };
     memcpy(info->workers_why, lane->plan.why, sizeof info->workers_why);
     return ZK_OK;

@@ -26,6 +26,7 @@
 #include "private/clock.h"
 #include "runtime/futex.h"
 #include "runtime/lane.h"
+#include "runtime/lease.h"
 #include "runtime/topology.h"
 
 #define TRIES_PER_CLOCK 64 /* looks between two readings of the clock */
@@ -49,15 +50,17 @@ next_random(struct zk_slot *self)
 static bool
 steal_from(struct zk_slot *self, unsigned victim, struct zk_task *task)
 {
-    struct zk_deque *d = &self->lane->slots[victim].deque;
+    struct zk_slot *slot = &self->lane->slots[victim];
+    struct zk_deque *d = &slot->deque;
 
     bool found;
 
-    if (victim == self->index)
+    if (victim == self->index ||
+        zk_load_relaxed(&slot->lease) != zk_load_relaxed(&self->lease))
         return false;
     found = !zk__deque_empty(d) && zk__deque_steal(d, task);
     if (zk__deque_empty(d))
-        zk__forks_ask(&self->lane->slots[victim].forks);
+        zk__forks_ask(&slot->forks);
     if (found)
         zk_bump_relaxed(&self->steals, (uint64_t)1);
     return found;
@@ -82,13 +85,14 @@ steal_at(struct zk_slot *self, unsigned distance, struct zk_task *task)
     return false;
 }
 
-/* A task from anywhere. pre: the own deque is empty */
-static bool
-find(struct zk_slot *self, struct zk_task *task)
+bool
+zk__worker_find(struct zk_slot *self, struct zk_task *task)
 {
     for (unsigned distance = 0; distance <= ZK_DISTANCE_FAR; distance++)
         if (steal_at(self, distance, task))
             return true;
+    if (zk_load_relaxed(&self->lease) != NULL)
+        return false; /* what comes from outside is not of it */
     return zk__inbox_take(&self->lane->inbox, NULL, NULL, task);
 }
 
@@ -107,6 +111,8 @@ wake_one(zk_runtime_t *lane)
 {
     uint32_t nobody = 0;
 
+    if (ZK_UNLIKELY(zk__lender() != NULL) && zk__lease_wake(lane))
+        return;
     if (zk_load_relaxed(&lane->sleepers) == 0 ||
         !zk_cas_seq_cst(&lane->searching, &nobody, 1u))
         return;
@@ -171,7 +177,7 @@ sleep_unless_work(struct zk_slot *self, struct zk_task *task)
     zk_add_seq_cst(&lane->sleepers, 1u);
     zk_sub_seq_cst(&lane->searching, 1u); /* W1 */
     zk_fence_seq_cst();                   /* F4 = F3 */
-    found = find(self, task);
+    found = zk__worker_find(self, task);
     while (!found && !zk_load_seq_cst(&lane->closing)) {
         uint32_t seen = zk_load_seq_cst(&lane->idle_event);
 
@@ -204,7 +210,7 @@ search(struct zk_slot *self, struct zk_task *task)
 
     for (;;) {
         for (int i = 0; i < TRIES_PER_CLOCK; i++) {
-            if (find(self, task))
+            if (zk__worker_find(self, task))
                 return true;
             if (lane->crowded)
                 sched_yield();
@@ -216,9 +222,8 @@ search(struct zk_slot *self, struct zk_task *task)
     }
 }
 
-/* Runs a task from elsewhere and all that it leaves in the own deque. */
-static void
-work_on(struct zk_slot *self, struct zk_task task)
+void
+zk__worker_work_on(struct zk_slot *self, struct zk_task task)
 {
     zk__root_set(self, task.job->id);
     do
@@ -241,13 +246,15 @@ zk__worker_main(void *arg)
         zk__lane_bind(lane, self);
     zk__deque_touch(&self->deque);
     zk__forks_touch(&self->forks);
+    if (lane->borrows)
+        zk__lease_serve(self);
 
     zk_add_seq_cst(&lane->searching, 1u);
     while (!zk_load_acquire(&lane->closing)) {
         if (!search(self, &task) && !sleep_unless_work(self, &task))
             continue;
         stop_searching(lane);
-        work_on(self, task);
+        zk__worker_work_on(self, task);
         zk_add_seq_cst(&lane->searching, 1u);
     }
     zk_sub_seq_cst(&lane->searching, 1u);

@@ -65,6 +65,18 @@ enum zk_numa_mode {
 };
 
 /*
+ * Who gives the lane its threads. With OPENMP they are those of the OpenMP team
+ * of the thread that calls, so that loops of zkrt and `#pragma omp` share one set
+ * of threads: see zkrt/omp.h. Where zkrt-omp is not in the program, the lane says
+ * so once and has threads of its own.
+ */
+enum zk_backend {
+    ZK_BACKEND_DEFAULT = 0, /* pthreads */
+    ZK_BACKEND_PTHREADS,
+    ZK_BACKEND_OPENMP
+};
+
+/*
  * What the library has to say without being asked: a malformed variable, a
  * refused binding, a stale pointer in a call. `message` is one line without a
  * newline, valid during the call only. Any thread that calls the library; do not
@@ -102,14 +114,15 @@ typedef struct zk_options {
     unsigned budget_percent; /* the same, of the container's limit; not both */
     enum zk_numa_mode numa;
     const char *numa_nodes; /* for ZK_NUMA_BIND, as in "0,2-3" */
+    enum zk_backend backend;
 } zk_options_t;
 
 #ifdef __cplusplus
-#    define ZK_OPTIONS_INIT                                               \
-        {                                                                 \
-            sizeof(zk_options_t), 0, 0, 0, 0, 0, 0, 0, ZK_BIND_DEFAULT,   \
-                ZK_HUGE_DEFAULT, ZK_TRAP_DEFAULT, 0, 0, nullptr, nullptr, \
-                nullptr, 0, 0, ZK_NUMA_DEFAULT, nullptr                   \
+#    define ZK_OPTIONS_INIT                                                 \
+        {                                                                   \
+            sizeof(zk_options_t), 0, 0, 0, 0, 0, 0, 0, ZK_BIND_DEFAULT,     \
+                ZK_HUGE_DEFAULT, ZK_TRAP_DEFAULT, 0, 0, nullptr, nullptr,   \
+                nullptr, 0, 0, ZK_NUMA_DEFAULT, nullptr, ZK_BACKEND_DEFAULT \
         }
 #else
 /* ZK_OPTIONS(.workers = 4) is an options struct with these fields set. */
@@ -128,7 +141,8 @@ typedef struct zk_options {
 typedef struct {
     size_t size;           /* set by the caller: sizeof(zk_runtime_info_t) */
     unsigned workers;      /* N: what the lane was opened for */
-    unsigned threads;      /* worker threads started so far, at most N - 1 */
+    unsigned threads;      /* worker threads started so far, at most N - 1; of a
+                              lane that borrows: those lent at the moment */
     unsigned slots;        /* workers and spare ones */
     unsigned arenas;       /* reserved so far */
     unsigned nodes;        /* NUMA nodes under the lane */
@@ -147,7 +161,8 @@ typedef struct {
     const char *budget_from;  /* why: "options", "ZK_ALLOC_BUDGET", ... */
     size_t memory_limit; /* of the container; SIZE_MAX: none is to be seen */
     enum zk_numa_mode numa;
-    int numa_error; /* errno where the system refused that, or 0 */
+    int numa_error;          /* errno where the system refused that, or 0 */
+    enum zk_backend backend; /* who gives the threads */
 } zk_runtime_info_t;
 
 /*

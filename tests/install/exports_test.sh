@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 #
-# exports_test - libzkrt.so has the soname that it should, and exports what its
-# headers declare: names that begin with zk_, and no private one but those that
-# headers use inline.
+# exports_test - libzkrt.so and libzkrt-omp.so have the sonames that they should,
+# and export what their headers declare: names that begin with zk_, and no private
+# one but those that headers use inline, and the seam between the two.
 #
-#     exports_test.sh LIBRARY
+#     exports_test.sh LIBRARY [OMP_LIBRARY]
 
 set -euo pipefail
 
 library=$1
+omp=${2-}
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 failed=0
 
@@ -18,39 +19,59 @@ complain()
     failed=1
 }
 
-readelf -d "$library" | grep -q 'SONAME.*\[libzkrt\.so\.0\]' ||
-    complain "the soname is not libzkrt.so.0"
-
-# Names that the header marks as public: the word before a parenthesis or, for
-# the two variables, before the attribute that follows it.
+# Names that a header marks as public: the word before a parenthesis or, for the
+# two variables, before the attribute that follows it.
 declared()
 {
-    sed -s '$s/$/;/' "$root"/include/zkrt/*.h | tr '\n' ' ' | grep -oE 'ZK_API[^;]*' |
-        grep -oE '\bzk_[a-z0-9_]+ *\(|\bzk__(window|forks)\b' | tr -d ' (' | sort -u
+    sed -s '$s/$/;/' "$@" | tr '\n' ' ' | grep -oE 'ZK_API[^;]*' |
+        grep -oE '\bzk_[a-z0-9_]+ *\(|\bzk__(window|forks)\b' | tr -d ' (' |
+        sort -u
 }
 
 exported()
 {
     # A is the version node itself.
-    nm -D --defined-only "$library" | awk '$2 != "A" { print $3 }' |
+    nm -D --defined-only "$1" | awk '$2 != "A" { print $3 }' |
         sed 's/@.*//' | sort -u
 }
 
-while read -r name; do
-    complain "exported, and no header declares it: $name"
-done < <(comm -13 <(declared) <(exported))
+# check LIBRARY SONAME HEADER...
+check()
+{
+    local library=$1 soname=$2 name
+    shift 2
 
-while read -r name; do
-    complain "declared, and not exported: $name"
-done < <(comm -23 <(declared) <(exported))
+    readelf -d "$library" | grep -qF "[$soname]" ||
+        complain "the soname is not $soname"
+    while read -r name; do
+        complain "$soname exports it, and no header declares it: $name"
+    done < <(comm -13 <(declared "$@") <(exported "$library"))
+    while read -r name; do
+        complain "declared, and $soname does not export it: $name"
+    done < <(comm -23 <(declared "$@") <(exported "$library"))
+    while read -r name; do
+        case $name in
+        zk_[a-z]* | zk__window | zk__forks | zk__fork_slow | zk__join_slow) ;;
+        zk__phase_guard_* | zk__lender_register) ;;
+        *) complain "not a public name: $name" ;;
+        esac
+    done < <(exported "$library")
+    echo "$soname: $(exported "$library" | wc -l) names"
+}
 
-while read -r name; do
-    case $name in
-    zk_[a-z]* | zk__window | zk__forks | zk__fork_slow | zk__join_slow) ;;
-    zk__phase_guard_*) ;;
-    *) complain "not a public name: $name" ;;
-    esac
-done < <(exported)
+headers=()
+for header in "$root"/include/zkrt/*.h; do
+    [[ $header == */omp.h ]] || headers+=("$header")
+done
+check "$library" libzkrt.so.0 "${headers[@]}" "$root/runtime/lender.h"
 
-echo "$(exported | wc -l) names"
+# It names no OpenMP runtime: the program does.
+if [[ -n $omp ]]; then
+    check "$omp" libzkrt-omp.so.0 "$root/include/zkrt/omp.h"
+    ! readelf -d "$omp" | grep -E 'NEEDED.*lib(g|i)?omp' ||
+        complain "libzkrt-omp.so needs an OpenMP runtime"
+fi
+! readelf -d "$library" | grep -E 'NEEDED.*omp' ||
+    complain "libzkrt.so needs an OpenMP runtime"
+
 exit "$failed"

@@ -62,10 +62,39 @@ cc -std=c11 "${cflags[@]}" "$examples/quickstart.c" \
     "$lib/libzkrt.a" "${hwloc[@]}" -pthread -o "$dir/static"
 "$dir/static"
 
+# A program of OpenMP's, on the runtime of each compiler that there is: what gcc
+# has compiled runs on libomp, too.
+if [[ -e $lib/libzkrt-omp.so.0 ]]; then
+    read -r -a omp_cflags < <(pkg-config --cflags zkrt-omp)
+    read -r -a omp_libs < <(pkg-config --libs zkrt-omp)
+    for cc in cc gcc clang-19; do
+        command -v "$cc" >/dev/null || continue
+        if [[ $cc != clang* ]] && nm -D "$lib/libzkrt-omp.so.0" |
+            grep -q __kmpc; then
+            continue # it was compiled for libomp alone
+        fi
+        echo '#include <omp.h>' | "$cc" -fopenmp -x c -fsyntax-only - \
+            2>/dev/null || continue
+        step "zkrt-omp, $cc"
+        "$cc" -std=c11 -Wall -Werror -fopenmp "${omp_cflags[@]}" \
+            "$here/consumer/team.c" "${omp_libs[@]}" -o "$dir/team"
+        for backend in pthreads openmp; do
+            LD_LIBRARY_PATH=$lib OMP_NUM_THREADS=3 ZK_BACKEND=$backend \
+                "$dir/team"
+        done
+        # One runtime, and the compiler's.
+        [[ $(LD_LIBRARY_PATH=$lib ldd "$dir/team" |
+            grep -cE 'lib(g|i)?omp') == 1 ]]
+    done
+fi
+
 step "find_package"
 cmake -S "$here/consumer" -B "$dir/consumer" -DCMAKE_PREFIX_PATH="$prefix" \
     -DEXAMPLES="$examples" >"$dir/log" 2>&1 || { cat "$dir/log"; exit 1; }
 cmake --build "$dir/consumer" >"$dir/log" 2>&1 || { cat "$dir/log"; exit 1; }
-for program in c cpp static; do
-    "$dir/consumer/consumer_$program"
+for program in c cpp static omp omp_static; do
+    if [[ $program != omp* || -e $dir/consumer/consumer_$program ]]; then
+        "$dir/consumer/consumer_$program"
+    fi
 done
+[[ ! -e $lib/libzkrt-omp.so.0 || -e $dir/consumer/consumer_omp_static ]]

@@ -54,7 +54,8 @@ same(const struct zk_config *a, const struct zk_config *b)
            a->bind == b->bind && a->huge == b->huge &&
            strcmp(a->places, b->places) == 0 &&
            a->budget_bytes == b->budget_bytes &&
-           a->budget_percent == b->budget_percent && a->numa == b->numa;
+           a->budget_percent == b->budget_percent && a->numa == b->numa &&
+           a->backend == b->backend;
 }
 
 static void
@@ -114,6 +115,9 @@ test_well_formed_variables_are_taken(void **state)
     assert_int_equal(with("ZK_ALLOC_BUDGET", "100%").budget_percent, 100);
     assert_int_equal(with("ZK_ALLOC_BUDGET", "100%").budget_bytes, 0);
     assert_true(with("ZK_SEED", "18446744073709551615").seed == UINT64_MAX);
+    assert_int_equal(with("ZK_BACKEND", "openmp").backend, ZK_BACKEND_OPENMP);
+    assert_int_equal(with("ZK_BACKEND", "PThreads").backend,
+                     ZK_BACKEND_PTHREADS);
     assert_int_equal(said.lines, 0);
 }
 
@@ -198,6 +202,8 @@ test_a_malformed_variable_is_named_once_and_changes_nothing(void **state)
         {"ZK_SEED", "abc"},
         {"ZK_SEED", "-1"},
         {"ZK_SEED", "18446744073709551616"},
+        {"ZK_BACKEND", "omp"},
+        {"ZK_BACKEND", ""},
         {"ZK_NONSENSE", "1"},
         {"ZK_", ""},
     };

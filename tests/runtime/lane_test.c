@@ -270,6 +270,40 @@ open_with_a_hook(void *arg)
     return 0;
 }
 
+static int
+open_without_a_lender(void *arg)
+{
+    zk_runtime_t *lane = NULL;
+    _Atomic unsigned lines = 0;
+    _Atomic size_t sum = 0;
+    zk_runtime_info_t info;
+
+    (void)arg;
+    setenv("ZK_BACKEND", "openmp", 1);
+    for (unsigned i = 1; i <= 2; i++) {
+        CHILD_CHECK(zk_runtime_open(
+                        &lane, ZK_OPTIONS(.workers = 2, .notice = count_line,
+                                          .notice_arg = &lines)) == ZK_OK);
+        CHILD_CHECK(lines == i);
+        info = test_info(lane);
+        CHILD_CHECK(info.backend == ZK_BACKEND_PTHREADS && info.workers == 2);
+        CHILD_CHECK(zk_parallel_for_on(lane, 0, 1000, 1, add, &sum) == ZK_OK);
+        CHILD_CHECK(TEST_TSAN || test_info(lane).threads == 1);
+        CHILD_CHECK(sum == 1000 * i);
+        CHILD_CHECK(zk_runtime_close(lane) == ZK_OK);
+    }
+    return 0;
+}
+
+/* This program is not linked with libzkrt-omp. */
+static void
+test_a_backend_that_is_not_there_is_named_and_threads_are_our_own(void **state)
+{
+    (void)state;
+    RT_SKIP_IF_CHILDREN_START_NO_THREADS();
+    assert_true(test_child_succeeds(open_without_a_lender, NULL));
+}
+
 static void
 test_a_hook_hears_every_line_and_stderr_none(void **state)
 {
@@ -674,6 +708,8 @@ main(void)
             test_the_default_lane_opens_at_first_use_and_again_after_its_close),
         cmocka_unit_test(test_a_program_that_asks_nothing_hears_nothing),
         cmocka_unit_test(test_a_hook_hears_every_line_and_stderr_none),
+        cmocka_unit_test(
+            test_a_backend_that_is_not_there_is_named_and_threads_are_our_own),
         cmocka_unit_test(test_close_from_a_task_is_refused_and_changes_nothing),
         cmocka_unit_test(
             test_close_with_an_open_phase_is_busy_and_changes_nothing),
