@@ -69,8 +69,8 @@ zk__numa_committed(struct zk_slab *s, void *p, size_t bytes)
 
 /* One page of a slot. */
 static void
-count_page(const struct zk_numa *numa, unsigned slot, unsigned node, size_t bytes,
-           struct zk_numa_use *use)
+count_page(const struct zk_numa *numa, unsigned slot, unsigned node,
+           size_t bytes, struct zk_numa_use *use)
 {
     bool listed =
         numa->mode == ZK_NUMA_INTERLEAVE || numa->mode == ZK_NUMA_BIND;

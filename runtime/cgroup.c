@@ -334,22 +334,122 @@ read_group(const char *group, const struct names *name,
         m->room = room;
 }
 
+/* ---- CPU time and CPUs --------------------------------------------------- */
+
+/* "150000 100000", as cpu.max has it; false for "max 100000". */
+static bool
+parse_quota(const char *text, uint64_t *quota, uint64_t *period)
+{
+    char *end;
+
+    if (text[0] < '0' || text[0] > '9')
+        return false;
+    *quota = strtoull(text, &end, 10);
+    if (*end != ' ' || end[1] < '0' || end[1] > '9')
+        return false;
+    *period = strtoull(end + 1, &end, 10);
+    return true;
+}
+
+/* The share of one group; 0: it has no limit. */
+static unsigned
+read_percent(const char *group, int version)
+{
+    uint64_t quota = 0, period = 0, percent;
+    char text[64];
+
+    if (version == 2) {
+        if (!read_file(group, "cpu.max", text, sizeof text) ||
+            !parse_quota(text, &quota, &period))
+            return 0;
+    } else if (!read_bytes(group, "cpu.cfs_quota_us", &quota) || /* -1: none */
+               !read_bytes(group, "cpu.cfs_period_us", &period)) {
+        return 0;
+    }
+    if (quota == 0 || period == 0 || quota > UINT64_MAX / 100)
+        return 0;
+    percent = quota * 100 / period;
+    return percent == 0           ? 1
+           : percent < UINT32_MAX ? (unsigned)percent
+                                  : UINT32_MAX;
+}
+
+/* "0-3,8": how many. */
+static unsigned
+count_list(const char *text)
+{
+    unsigned long n = 0, first, last;
+    char *end;
+
+    while (*text >= '0' && *text <= '9') {
+        first = last = strtoul(text, &end, 10);
+        if (*end == '-')
+            last = strtoul(end + 1, &end, 10);
+        if (last < first || last > UINT16_MAX)
+            return 0;
+        n += last - first + 1;
+        text = *end == ',' ? end + 1 : end;
+    }
+    return (unsigned)n;
+}
+
+unsigned
+zk__cgroup_cpus(const struct zk_cgroup *g)
+{
+    char text[4096];
+
+    if (g->version == 0 || !read_file(g->path,
+                                      g->version == 2 ? "cpuset.cpus.effective"
+                                                      : "cpuset.effective_cpus",
+                                      text, sizeof text))
+        return 0;
+    return count_list(text);
+}
+
+/* ---- all groups ---------------------------------------------------------- */
+
+/* Goes from the process's own group up to the mount's root. False: that was it. */
+static bool
+step_up(const struct zk_cgroup *g, char *path)
+{
+    size_t length = strlen(path);
+
+    while (length > g->mount && path[length - 1] != '/')
+        length--;
+    if (length <= g->mount)
+        return false;
+    path[length - 1] = '\0'; /* the slash */
+    return true;
+}
+
 struct zk_cgroup_memory
 zk__cgroup_memory(const struct zk_cgroup *g)
 {
     struct zk_cgroup_memory m = {SIZE_MAX, INT64_MAX};
     char path[sizeof g->path];
-    size_t length;
 
     if (g->version == 0)
         return m;
     memcpy(path, g->path, sizeof path);
-    for (length = strlen(path);; path[length] = '\0') {
+    do
         read_group(path, &names[g->version - 1], &m);
-        while (length > g->mount && path[length - 1] != '/')
-            length--;
-        if (length <= g->mount)
-            return m;
-        length--; /* the slash */
-    }
+    while (step_up(g, path));
+    return m;
+}
+
+unsigned
+zk__cgroup_cpu_percent(const struct zk_cgroup *g)
+{
+    unsigned least = 0, percent;
+    char path[sizeof g->path];
+
+    if (g->version == 0)
+        return 0;
+    memcpy(path, g->path, sizeof path);
+    do {
+        percent = read_percent(path, g->version);
+        if (percent != 0 && (least == 0 || percent < least))
+            least = percent;
+    } while (step_up(g, path));
+    return least;
 }

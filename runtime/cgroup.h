@@ -49,4 +49,15 @@ struct zk_cgroup_memory {
  */
 struct zk_cgroup_memory zk__cgroup_memory(const struct zk_cgroup *g);
 
+/*
+ * CPU time that the process may use, of the controller "cpu", in percent of one
+ * CPU: the least of all groups, 1 at the least. 0: as much as it likes.
+ */
+unsigned zk__cgroup_cpu_percent(const struct zk_cgroup *g);
+
+/*
+ * CPUs that the group may use, of the controller "cpuset"; 0: it does not say.
+ */
+unsigned zk__cgroup_cpus(const struct zk_cgroup *g);
+
 #endif

@@ -16,6 +16,7 @@
 #include "alloc/trap.h"
 #include "private/bits.h"
 #include "private/check.h"
+#include "runtime/cgroup.h"
 #include "runtime/futex.h"
 #include "runtime/lease.h"
 #include "runtime/topology.h"
@@ -198,16 +199,13 @@ numa_refused(int error, void *arg)
  * What is known of the slots: a worker's node. Which thread takes a spare slot is
  * not. With a single node there is nothing to choose, and the calls are saved.
  */
-static bool
+static void
 init_numa(zk_runtime_t *lane)
 {
     const struct zk_topology *t = lane->topology;
     struct zk_numa *numa = &lane->numa;
 
-    lane->nodes =
-        zk__os_map(zk_round_up(lane->nslots * sizeof(int), zk__os_page()));
-    if (lane->nodes == NULL)
-        return false;
+    lane->nodes = (int *)(void *)&lane->slots[lane->nslots];
     *numa = (struct zk_numa){.mode = lane->config.numa,
                              .nodes = lane->config.numa_nodes,
                              .of_slot = lane->nodes,
@@ -223,7 +221,6 @@ init_numa(zk_runtime_t *lane)
         if (numa->mode == ZK_NUMA_INTERLEAVE)
             zk__nodes_add(&numa->nodes, node);
     }
-    return true;
 }
 
 /* A worker that is a thread of ours touches its own, once it is on its core. */
@@ -258,8 +255,6 @@ destroy(zk_runtime_t *lane)
     zk__inbox_fini(&lane->inbox);
     pthread_mutex_destroy(&lane->lock);
     zk__places_free(&lane->plan.places);
-    zk__os_unmap(lane->nodes,
-                 zk_round_up(lane->nslots * sizeof(int), zk__os_page()));
     zk__os_unmap(lane, lane->records);
 }
 
@@ -334,6 +329,15 @@ borrow(struct zk_config *config)
     return true;
 }
 
+/* Read at each open: an operator may have changed it. */
+static unsigned
+cpu_quota(void)
+{
+    struct zk_cgroup g;
+
+    return zk__cgroup_find(&g, "", "cpu") ? zk__cgroup_cpu_percent(&g) : 0;
+}
+
 zk_err_t
 zk_runtime_open(zk_runtime_t **out, const zk_options_t *options)
 {
@@ -358,11 +362,11 @@ zk_runtime_open(zk_runtime_t **out, const zk_options_t *options)
     borrows = borrow(&config);
     if (zk__topology_trouble() != NULL)
         zk__notice(&config, "%s", zk__topology_trouble());
-    if (!zk__plan_make(&plan, &config, topology, 0))
+    if (!zk__plan_make(&plan, &config, topology, cpu_quota()))
         return ZK_ENOMEM;
 
-    bytes = sizeof *lane +
-            (plan.workers + config.spare_slots) * sizeof(struct zk_slot);
+    bytes = sizeof *lane + (plan.workers + config.spare_slots) *
+                               (sizeof(struct zk_slot) + sizeof(int));
     bytes = zk_round_up(bytes, zk__os_page());
     lane = zk__os_map(bytes);
     if (lane == NULL) {
@@ -389,10 +393,7 @@ zk_runtime_open(zk_runtime_t **out, const zk_options_t *options)
     zk__pages_set_decay(config.decay_ms);
     init_slots(lane);
     zk__budget_decide(lane);
-    if (!init_numa(lane)) {
-        destroy(lane);
-        return ZK_ENOMEM;
-    }
+    init_numa(lane);
     enter_registry(lane);
     reserve_first_arena(lane); /* its reports name the lane's serial */
     *out = lane;

@@ -112,7 +112,7 @@ struct zk_runtime {
     struct zk_config config; /* constant once open */
     struct zk_plan plan;     /* the same */
     struct zk_numa numa;     /* the same */
-    int *nodes;              /* the same: of each slot */
+    int *nodes;              /* the same: of each slot, behind them */
     const struct zk_topology *topology;
     uint64_t serial; /* differs for every lane ever opened */
     size_t records;  /* bytes of this record */

@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "runtime/cgroup.h"
 #include "runtime/launcher.h"
 #include "runtime/places.h"
 
@@ -293,12 +294,25 @@ load_this_machine(struct zk_topology *t)
     return true;
 }
 
+/* CPUs that the launcher had to deal out: the container's, or the machine's. */
+static unsigned
+all_cpus(unsigned ours)
+{
+    struct zk_cgroup g;
+    unsigned n = zk__cgroup_find(&g, "", "cpuset") ? zk__cgroup_cpus(&g) : 0;
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (n == 0 && online > 0)
+        n = (unsigned)online;
+    return n > ours ? n : ours;
+}
+
 static bool
 load(void)
 {
     struct zk_topology *t = &machine.topology;
     const char *what = getenv("ZK_TOPOLOGY");
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned all;
 
     if (what != NULL && !zk__topology_load(t, what)) {
         snprintf(machine.trouble, sizeof machine.trouble,
@@ -309,10 +323,8 @@ load(void)
     }
     if (what == NULL && !load_this_machine(t))
         return false;
-    if (what != NULL)
-        online = (long)t->npus;
-    zk__share_take(t, zk__share_of(zk__launcher_share(), t->npus,
-                                   online > 0 ? (unsigned)online : t->npus));
+    all = what != NULL ? t->npus : all_cpus(t->npus);
+    zk__share_take(t, zk__share_of(zk__launcher_share(), t->npus, all));
     return true;
 }
 

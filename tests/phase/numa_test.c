@@ -123,10 +123,11 @@ test_local_pages_are_all_on_their_workers_nodes(void **state)
     (void)state;
     for (int trap = ZK_TRAP_ON; trap <= ZK_TRAP_OFF; trap++)
         for (int huge = ZK_HUGE_ALWAYS; huge <= ZK_HUGE_NEVER; huge++) {
-            zk_runtime_t *lane = open_lane(ZK_OPTIONS(
-                .workers = WORKERS, .slab_bytes = 64 * MIB,
-                .trap = (enum zk_trap)trap, .hugepages = (enum zk_huge)huge,
-                .numa = ZK_NUMA_LOCAL, .notice = remember));
+            zk_runtime_t *lane = open_lane(
+                ZK_OPTIONS(.workers = WORKERS, .slab_bytes = 64 * MIB,
+                           .trap = (enum zk_trap)trap,
+                           .hugepages = (enum zk_huge)huge,
+                           .numa = ZK_NUMA_LOCAL, .notice = remember));
             zk_numa_pages_t pages;
             size_t released;
 
@@ -150,10 +151,10 @@ test_local_pages_are_all_on_their_workers_nodes(void **state)
 static void
 test_interleaved_pages_are_even_over_the_nodes(void **state)
 {
-    zk_runtime_t *lane = open_lane(
-        ZK_OPTIONS(.workers = WORKERS, .slab_bytes = 64 * MIB,
-                   .hugepages = ZK_HUGE_NEVER, .numa = ZK_NUMA_INTERLEAVE,
-                   .notice = remember));
+    zk_runtime_t *lane =
+        open_lane(ZK_OPTIONS(.workers = WORKERS, .slab_bytes = 64 * MIB,
+                             .hugepages = ZK_HUGE_NEVER,
+                             .numa = ZK_NUMA_INTERLEAVE, .notice = remember));
     zk_numa_pages_t pages;
     unsigned used = 0;
     size_t sum = 0;
@@ -286,7 +287,8 @@ run_refused(void *arg)
     CHILD_CHECK(pages.wanted_bytes + pages.other_bytes >= WORKERS * BYTES);
     CHILD_CHECK(!all_nodes_have_memory() ||
                 pages.other_bytes * 100 <= pages.wanted_bytes);
-    CHILD_CHECK(info.nodes < 2 || (info.numa_error == EPERM && said.lines == 1));
+    CHILD_CHECK(info.nodes < 2 ||
+                (info.numa_error == EPERM && said.lines == 1));
     CHILD_CHECK(zk_runtime_close(lane) == ZK_OK);
     return 0;
 }

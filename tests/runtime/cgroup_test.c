@@ -311,6 +311,105 @@ test_broken_files_are_no_limit_and_no_crash(void **state)
     assert_true(memory().room == room_of(100000000, 1000));
 }
 
+static unsigned
+percent(void)
+{
+    static struct zk_cgroup g;
+
+    (void)zk__cgroup_find(&g, root, "cpu");
+    return zk__cgroup_cpu_percent(&g);
+}
+
+static unsigned
+cpus(void)
+{
+    static struct zk_cgroup g;
+
+    (void)zk__cgroup_find(&g, root, "cpuset");
+    return zk__cgroup_cpus(&g);
+}
+
+static void
+test_version_2_tells_the_share_of_cpu_time(void **state)
+{
+    static const struct {
+        const char *text;
+        unsigned percent;
+    } rows[] = {{"max 100000\n", 0},
+                {"150000 100000\n", 150},
+                {"100000 100000\n", 100},
+                {"50000 100000\n", 50},
+                {"10 100000\n", 1},
+                {"6400000 100000\n", 6400},
+                {"0 100000\n", 0},
+                {"100000 0\n", 0},
+                {"100000\n", 0},
+                {"", 0},
+                {"x y\n", 0},
+                {"-1 100000\n", 0},
+                {"18446744073709551615 1\n", 0}};
+
+    (void)state;
+    put("/proc/self/cgroup", "0::/a\n");
+    put("/proc/self/mountinfo", V2_MOUNTS);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        put("/sys/fs/cgroup/a/cpu.max", rows[i].text);
+        assert_int_equal(percent(), rows[i].percent);
+    }
+}
+
+static void
+test_the_tightest_share_of_cpu_time_counts(void **state)
+{
+    (void)state;
+    put("/proc/self/cgroup", "0::/a/b\n");
+    put("/proc/self/mountinfo", V2_MOUNTS);
+    put("/sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
+    put("/sys/fs/cgroup/a/cpu.max", "250000 100000\n");
+    assert_int_equal(percent(), 250);
+    put("/sys/fs/cgroup/a/b/cpu.max", "30000 10000\n");
+    assert_int_equal(percent(), 250);
+    put("/sys/fs/cgroup/a/b/cpu.max", "20000 10000\n");
+    assert_int_equal(percent(), 200);
+}
+
+static void
+test_version_1_tells_the_share_of_cpu_time(void **state)
+{
+    (void)state;
+    put("/proc/self/cgroup", "3:cpu,cpuacct:/a\n2:cpuset:/a\n");
+    put("/proc/self/mountinfo",
+        "31 30 0:27 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
+        "32 30 0:28 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n");
+    put("/sys/fs/cgroup/cpu/a/cpu.cfs_period_us", "100000\n");
+    put("/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", "-1\n");
+    assert_int_equal(percent(), 0);
+    put("/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", "170000\n");
+    assert_int_equal(percent(), 170);
+    put("/sys/fs/cgroup/cpuset/a/cpuset.effective_cpus", "0-3,8\n");
+    assert_int_equal(cpus(), 5);
+}
+
+static void
+test_the_cpus_of_a_group_are_counted(void **state)
+{
+    static const struct {
+        const char *text;
+        unsigned n;
+    } rows[] = {
+        {"0\n", 1}, {"0-1\n", 2}, {"0-3,8-11,20\n", 9}, {"", 0},
+        {"\n", 0},  {"3-1\n", 0}, {"0-99999999\n", 0},  {"none of them\n", 0}};
+
+    (void)state;
+    put("/proc/self/cgroup", "0::/a\n");
+    put("/proc/self/mountinfo", V2_MOUNTS);
+    assert_int_equal(cpus(), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        put("/sys/fs/cgroup/a/cpuset.cpus.effective", rows[i].text);
+        assert_int_equal(cpus(), rows[i].n);
+    }
+}
+
 static void
 test_a_path_that_is_too_long_is_no_limit(void **state)
 {
@@ -364,6 +463,10 @@ main(void)
         cgroup_test(test_version_1_tells_of_limits_above_the_mount),
         cgroup_test(test_version_1_without_the_mount_is_no_limit),
         cgroup_test(test_broken_files_are_no_limit_and_no_crash),
+        cgroup_test(test_version_2_tells_the_share_of_cpu_time),
+        cgroup_test(test_the_tightest_share_of_cpu_time_counts),
+        cgroup_test(test_version_1_tells_the_share_of_cpu_time),
+        cgroup_test(test_the_cpus_of_a_group_are_counted),
         cgroup_test(test_a_path_that_is_too_long_is_no_limit),
         cgroup_test(test_the_groups_of_this_process_are_found),
     };
