@@ -12,8 +12,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "alloc/heap/find.h"
 #include "alloc/heap/large.h"
-#include "alloc/heap/report.h"
 #include "private/bits.h"
 
 struct zk_heap zk__heap;
@@ -36,6 +36,7 @@ static struct {
 static void
 before_fork(void)
 {
+    zk__heaps_lock();
     zk__cache_lock();
     zk__heap_lock_all(&zk__heap);
     zk__pages_lock();
@@ -47,6 +48,7 @@ after_fork(void)
     zk__pages_unlock();
     zk__heap_unlock_all(&zk__heap);
     zk__cache_unlock();
+    zk__heaps_unlock();
 }
 
 /* ---- opening ---------------------------------------------------------------- */
@@ -60,8 +62,8 @@ thread_exits(void *cache)
     zk__cache_close(cache);
 }
 
-static bool
-open_heap(void)
+bool
+zk__heap_ready(void)
 {
     bool first = false;
 
@@ -92,7 +94,7 @@ mine(void)
 
     if (ZK_LIKELY(c != &zk__cache_none))
         return c;
-    if (gone || !open_heap())
+    if (gone || !zk__heap_ready())
         return NULL;
     c = zk__cache_open(&zk__heap);
     if (c == NULL)
@@ -123,7 +125,7 @@ take(unsigned class)
     if (c != NULL && class < ZK_CACHED_CLASSES) {
         if (!zk_cache_pop(c, class, &p) && zk__cache_refill(c, class))
             (void)zk_cache_pop(c, class, &p);
-    } else if (open_heap()) {
+    } else if (zk__heap_ready()) {
         (void)zk__pool_take(&zk__heap, class, 0, &p, 1);
     }
     return p;
@@ -136,7 +138,7 @@ alloc(size_t n, size_t align, bool zeroed)
     unsigned class;
     void *p;
 
-    if (n > SIZE_MAX / 2 || !open_heap())
+    if (n > SIZE_MAX / 2 || !zk__heap_ready())
         return no_memory();
     want = n + ZK_REDZONE;
     rounded = zk_round_up(want, align);
@@ -183,58 +185,6 @@ zk__heap_alloc_aligned(size_t align, size_t n)
     return alloc(n, align, false);
 }
 
-/* What a pointer is, for those who were given it. */
-struct place {
-    struct zk_span *span; /* NULL: it is no block of the process's heap */
-    enum zk_misuse why;
-    size_t bytes;   /* of the block */
-    unsigned class; /* ZK_CLASSES: a large one */
-};
-
-static struct place
-find(const void *p)
-{
-    struct place none = {NULL, ZK_MISUSE_FOREIGN, 0, 0}, found;
-    size_t page = zk_page_of(p), first, offset;
-    uint32_t word;
-    unsigned kind;
-
-    if (!zk_page_ours(page))
-        return none;
-    word = zk_load_relaxed(&zk__pages.words[page]);
-    kind = zk_run_kind(word);
-    first = page - zk_run_back(word);
-    offset = (size_t)((const char *)p - zk_page_address(first));
-    if (kind == ZK_RUN_OWNED) {
-        none.why = ZK_MISUSE_OWNED;
-        return none;
-    }
-    if (kind == ZK_RUN_FREE)
-        none.why = ZK_MISUSE_TWICE;
-    if (kind >= ZK_CLASSES && kind != ZK_RUN_LARGE)
-        return none;
-    found.span = zk_span_at(first);
-    if (kind == ZK_RUN_LARGE) {
-        none.why = found.span->heap != &zk__heap ? ZK_MISUSE_OWNED
-                                                 : ZK_MISUSE_INTERIOR;
-        if (offset != 0 || found.span->heap != &zk__heap)
-            return none;
-        found.bytes = zk_large_bytes(found.span);
-        found.class = ZK_CLASSES;
-    } else {
-        none.why = ZK_MISUSE_INTERIOR;
-        if (!zk_class_starts(kind, offset))
-            return none;
-        none.why = ZK_MISUSE_TWICE;
-        if (zk__span_has(found.span, zk_class_index(kind, offset)))
-            return none;
-        found.bytes = zk__class[kind].size;
-        found.class = kind;
-    }
-    found.why = ZK_MISUSE_FOREIGN;
-    return found;
-}
-
 /* Whether the block is the one that its thread freed last. */
 static bool
 just_freed(const struct zk_cache *c, unsigned class, const void *p)
@@ -245,12 +195,12 @@ just_freed(const struct zk_cache *c, unsigned class, const void *p)
 void
 zk__heap_free_slow(void *p, const char *call)
 {
-    struct place at;
+    struct zk_found at;
     struct zk_cache *c;
 
     if (p == NULL)
         return;
-    at = find(p);
+    at = zk__heap_find(&zk__heap, p);
     if (at.span == NULL)
         zk__misuse(at.why, call, p);
     if (at.class == ZK_CLASSES) {
@@ -274,7 +224,7 @@ zk__heap_free_slow(void *p, const char *call)
 size_t
 zk__heap_usable(const void *p)
 {
-    struct place at = find(p);
+    struct zk_found at = zk__heap_find(&zk__heap, p);
 
     if (at.span == NULL)
         return 0;
@@ -286,7 +236,7 @@ zk__heap_usable(const void *p)
 
 /* Whether a block of a class stays what it is for a request of n bytes. */
 static bool
-stays(const struct place *at, size_t n)
+stays(const struct zk_found *at, size_t n)
 {
     /* What shrinks moves when half of it would be idle. */
     return at->class != ZK_CLASSES && n <= at->bytes &&
@@ -296,12 +246,12 @@ stays(const struct place *at, size_t n)
 void *
 zk__heap_realloc(void *p, size_t n)
 {
-    struct place at;
+    struct zk_found at;
     void *moved;
 
     if (p == NULL)
         return zk__heap_alloc(n);
-    at = find(p);
+    at = zk__heap_find(&zk__heap, p);
     if (at.span == NULL)
         zk__misuse(at.why, "realloc", p);
     if (n > SIZE_MAX / 2)

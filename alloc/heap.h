@@ -36,6 +36,9 @@ extern struct zk_heap zk__heap;
 /* The calling thread's cache; zk__cache_none before there is one, and after. */
 extern ZK_THREAD_LOCAL struct zk_cache *zk__cache;
 
+/* Opens what all heaps share, once. False: no address space is left. */
+bool zk__heap_ready(void);
+
 /*
  * Under AddressSanitizer the end of a block is not the begin of the next one: a
  * run over it is seen.

@@ -52,6 +52,7 @@ set(man_dir "${PROJECT_SOURCE_DIR}/docs/man")
 install(FILES "${man_dir}/zkrt.7" DESTINATION "${CMAKE_INSTALL_MANDIR}/man7")
 install(FILES
     "${man_dir}/zk_fork.3"
+    "${man_dir}/zk_heap_open.3"
     "${man_dir}/zk_malloc.3"
     "${man_dir}/zk_omp_phase_begin.3"
     "${man_dir}/zk_parallel_for.3"

@@ -50,6 +50,22 @@ make(void)
     return c;
 }
 
+/* Under the lock, since others count the caches of a heap. */
+static void
+bind(struct zk_cache *c, struct zk_heap *h)
+{
+    c->heap = h;
+    c->home = zk_add_relaxed(&h->homes, 1u) + 1;
+}
+
+void
+zk__cache_bind(struct zk_cache *c, struct zk_heap *h)
+{
+    pthread_mutex_lock(&caches.lock);
+    bind(c, h);
+    pthread_mutex_unlock(&caches.lock);
+}
+
 struct zk_cache *
 zk__cache_open(struct zk_heap *h)
 {
@@ -64,10 +80,10 @@ zk__cache_open(struct zk_heap *h)
         c = make();
     if (c == NULL)
         return NULL;
-    c->heap = h;
-    c->home = zk_add_relaxed(&h->homes, 1u) + 1;
+    c->error = (zk_heap_error_t){.size = sizeof c->error};
 
     pthread_mutex_lock(&caches.lock);
+    bind(c, h);
     c->prev = NULL;
     c->next = caches.used;
     if (c->next != NULL)
@@ -90,10 +106,17 @@ zk__cache_flush(struct zk_cache *c)
 }
 
 void
-zk__cache_forget(struct zk_cache *c)
+zk__cache_unbind_all(const struct zk_heap *h)
 {
-    for (unsigned i = 0; i < ZK_CACHED_CLASSES; i++)
-        zk_store_relaxed(&c->bins[i].top, c->bins[i].floor);
+    pthread_mutex_lock(&caches.lock);
+    for (struct zk_cache *c = caches.used; c != NULL; c = c->next) {
+        if (c->heap != h)
+            continue;
+        for (unsigned i = 0; i < ZK_CACHED_CLASSES; i++)
+            zk_store_relaxed(&c->bins[i].top, c->bins[i].floor);
+        c->heap = NULL;
+    }
+    pthread_mutex_unlock(&caches.lock);
 }
 
 void

@@ -24,6 +24,8 @@
 
 #include <stdbool.h>
 
+#include <zkrt/heap.h>
+
 #include "alloc/heap/pool.h"
 #include "private/check.h"
 
@@ -35,9 +37,10 @@ struct zk_bin {
 
 struct zk_cache {
     struct zk_bin bins[ZK_CACHED_CLASSES];
-    struct zk_heap *heap;
+    struct zk_heap *heap; /* NULL: it was closed */
     uint32_t home; /* its number; spans remember for whom they were cut */
     struct zk_cache *next, *prev; /* in the list of caches in use */
+    zk_heap_error_t error;        /* of the last call that failed (open.c) */
 };
 
 /* A cache without room for anything, which stands where there is none. */
@@ -52,8 +55,11 @@ void zk__cache_flush(struct zk_cache *c);
 /* The same, and it is nobody's then. */
 void zk__cache_close(struct zk_cache *c);
 
-/* Forgets its blocks: their heap is gone. */
-void zk__cache_forget(struct zk_cache *c);
+/* Has an empty cache serve this heap from now on. */
+void zk__cache_bind(struct zk_cache *c, struct zk_heap *h);
+
+/* Has all caches of a heap that ends forget its blocks, and it. */
+void zk__cache_unbind_all(const struct zk_heap *h);
 
 /* Makes room in a full bin. pre: the class has a limit */
 void zk__cache_drain(struct zk_cache *c, unsigned class);

@@ -207,10 +207,11 @@ void
 zk__pool_give(struct zk_heap *h, unsigned class, uint32_t home, void *const *in,
               unsigned n)
 {
-    struct zk_pool *p = &h->pools[class];
+    struct zk_pool *p;
 
     if (n == 0)
-        return;
+        return; /* there may be no heap either */
+    p = &h->pools[class];
     pthread_mutex_lock(zk_pool_lock(h, class));
     for (unsigned i = 0; i < n; i++)
         put(h, class, home, in[i]);
@@ -219,12 +220,40 @@ zk__pool_give(struct zk_heap *h, unsigned class, uint32_t home, void *const *in,
     pthread_mutex_unlock(zk_pool_lock(h, class));
 }
 
+void
+zk__heap_trim(struct zk_heap *h)
+{
+    for (unsigned class = 0; class < ZK_CLASSES; class ++) {
+        struct zk_pool *p = &h->pools[class];
+        uint32_t at, next;
+
+        pthread_mutex_lock(zk_pool_lock(h, class));
+        for (at = p->list; at != ZK_PAGE_NONE && p->whole != 0; at = next) {
+            struct zk_span *s = zk_span_at(at);
+
+            next = s->next;
+            if (s->free == zk__class[class].count) {
+                list_remove(p, s);
+                span_end(h, s);
+                p->whole--;
+            }
+        }
+        pthread_mutex_unlock(zk_pool_lock(h, class));
+    }
+}
+
 /* ---- fork -------------------------------------------------------------------------- */
+
+static unsigned
+lock_count(const struct zk_heap *h)
+{
+    return h->owned ? 1 : ZK_POOL_LOCKS;
+}
 
 void
 zk__heap_lock_all(struct zk_heap *h)
 {
-    for (unsigned i = 0; i < ZK_POOL_LOCKS; i++)
+    for (unsigned i = 0; i < lock_count(h); i++)
         pthread_mutex_lock(&h->locks[i].lock);
     pthread_mutex_lock(&h->runs_lock);
 }
@@ -233,6 +262,6 @@ void
 zk__heap_unlock_all(struct zk_heap *h)
 {
     pthread_mutex_unlock(&h->runs_lock);
-    for (unsigned i = 0; i < ZK_POOL_LOCKS; i++)
+    for (unsigned i = 0; i < lock_count(h); i++)
         pthread_mutex_unlock(&h->locks[i].lock);
 }

@@ -53,6 +53,7 @@ struct zk_heap {
     _Atomic size_t bytes;   /* of runs that it has */
     _Atomic uint32_t homes; /* numbers of caches given out */
     _Atomic size_t large, large_bytes;
+    struct zk_heap *next; /* in the list of those that somebody opened */
 };
 
 /* An empty heap. */
@@ -81,14 +82,20 @@ unsigned zk__pool_take(struct zk_heap *h, unsigned class, uint32_t home,
 void zk__pool_give(struct zk_heap *h, unsigned class, uint32_t home,
                    void *const *in, unsigned n);
 
+/* Gives the spans back that pools keep although they have all of their blocks. */
+void zk__heap_trim(struct zk_heap *h);
+
+/* An owned heap has one lock: there may be many such heaps. */
 static inline pthread_mutex_t *
 zk_pool_lock(struct zk_heap *h, unsigned class)
 {
-    return &h->locks[class % ZK_POOL_LOCKS].lock;
+    return &h->locks[h->owned ? 0 : class % ZK_POOL_LOCKS].lock;
 }
 
-/* All of a heap's locks, for fork. */
+/* All of a heap's locks, for fork; and those of all heaps that were opened. */
 void zk__heap_lock_all(struct zk_heap *h);
 void zk__heap_unlock_all(struct zk_heap *h);
+void zk__heaps_lock(void);
+void zk__heaps_unlock(void);
 
 #endif

@@ -23,6 +23,7 @@
 #include <zkrt/alloc.h>
 #include <zkrt/error.h>
 #include <zkrt/fork.h>
+#include <zkrt/heap.h>
 #include <zkrt/pages.h>
 #include <zkrt/parallel.h>
 #include <zkrt/phase.h>

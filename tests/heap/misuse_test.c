@@ -133,6 +133,38 @@ free_what_was_never_handed_out(void *arg)
 }
 
 static int
+free_a_block_of_another_heap(void *arg)
+{
+    zk_heap_t *heap = NULL;
+    zk_cache_t *cache = NULL;
+
+    (void)arg;
+    CHILD_CHECK(zk_heap_open(&heap, 0) == ZK_OK);
+    CHILD_CHECK(zk_cache_open(&cache, heap) == ZK_OK);
+    release(zk_heap_alloc(cache, 64, 0));
+    return 0;
+}
+
+/* Into two caches: known when the second copy reaches the heap. */
+static int
+free_into_two_caches(void *arg)
+{
+    zk_heap_t *heap = NULL;
+    zk_cache_t *one = NULL, *two = NULL;
+    void *p;
+
+    (void)arg;
+    CHILD_CHECK(zk_heap_open(&heap, 0) == ZK_OK);
+    CHILD_CHECK(zk_cache_open(&one, heap) == ZK_OK);
+    CHILD_CHECK(zk_cache_open(&two, heap) == ZK_OK);
+    p = zk_heap_alloc(one, 64, 0);
+    CHILD_CHECK(zk_heap_free(one, p) == ZK_OK);
+    CHILD_CHECK(zk_heap_free(two, p) == ZK_OK);
+    zk_cache_flush(one);
+    return 0;
+}
+
+static int
 grow_inside(void *arg)
 {
     char *p = zk_malloc(1000);
@@ -159,6 +191,7 @@ test_freeing_twice_is_reported(void **state)
     assert_true(reported(free_twice_large, "zk_free", "is free already"));
     assert_true(reported(free_twice_uncached, "zk_free", "is free already"));
     assert_true(reported(free_twice_later, "free", "is free already"));
+    assert_true(reported(free_into_two_caches, "free", "is free already"));
 }
 
 static void
@@ -187,6 +220,8 @@ test_a_foreign_address_is_reported(void **state)
     assert_true(reported(free_the_stack, "zk_free", "was never handed out"));
     assert_true(reported(free_what_was_never_handed_out, "zk_free",
                          "was never handed out"));
+    assert_true(reported(free_a_block_of_another_heap, "zk_free",
+                         "belongs to a heap that was opened"));
     assert_true(reported(grow_what_is_free, "realloc", "is free already"));
 }
 
