@@ -86,7 +86,8 @@ bool
 zk__keep_give_up(struct zk_slab *s, size_t least)
 {
     size_t bytes = zk_max_size(zk_max_size(s->high[0], s->high[1]), least);
-    char *end, *tail_end = s->touched;
+    char *expected = zk_slab_base(s) + s->expected;
+    char *end, *tail_end = s->touched > expected ? s->touched : expected;
 
     ZK_ASSERT(zk_slab_next(s) == zk_slab_base(s));
     release_scratch(s, least);
@@ -94,7 +95,7 @@ zk__keep_give_up(struct zk_slab *s, size_t least)
     if (bytes >= (size_t)(s->end - zk_slab_base(s)))
         return s->gave_up && (s->gave_up = zk__keep_has_tail(s));
     end = zk_slab_base(s) + bytes;
-    if (!s->gave_up && s->touched <= end)
+    if (!s->gave_up && tail_end <= end)
         return false; /* nothing is there: no need to come back for it */
 
     zk__keep_lock(s);
@@ -108,6 +109,7 @@ zk__keep_give_up(struct zk_slab *s, size_t least)
                                       ZK_HUGE_PAGE); /* as release does */
     if (s->touched > end)
         s->touched = end;
+    s->expected = zk_min_size(s->expected, bytes);
     zk__keep_unlock(s);
     s->gave_up = tail_end > end;
     return s->gave_up;

@@ -20,6 +20,8 @@
  *     and reads them without it; everybody else touches the tail alone.
  * K3  Bytes in [tail_end, top) read as zero: what is taken back was touched as
  *     far as the tail went (S2).
+ * K4  What was expected of a slab and populated may be in memory as well as what
+ *     was touched, and reads as zero.
  */
 #ifndef ZK_ALLOC_KEEP_H
 #define ZK_ALLOC_KEEP_H

@@ -118,6 +118,36 @@ zk__os_discard(void *p, size_t bytes)
     return madvise(p, bytes, MADV_DONTNEED) == 0;
 }
 
+/* Since Linux 5.14; the C library's headers are older. */
+#define POPULATE_WRITE 23
+
+__attribute__((noinline, no_sanitize("address", "thread"))) static void
+write_to_each(volatile char *p, size_t bytes)
+{
+    size_t page = zk__os_page();
+
+    for (volatile char *end = p + bytes; p < end; p += page) {
+        char same = *p;
+
+        *p = same;
+    }
+}
+
+bool
+zk__os_populate(void *p, size_t bytes)
+{
+    int rc;
+
+    if (bytes == 0)
+        return true;
+    do
+        rc = madvise(p, bytes, POPULATE_WRITE);
+    while (rc != 0 && (errno == EINTR || errno == EAGAIN));
+    if (rc != 0 && errno == EINVAL)
+        write_to_each(p, bytes);
+    return rc == 0 || errno == EINVAL;
+}
+
 size_t
 zk__os_in_memory(void *p, size_t bytes)
 {

@@ -55,6 +55,14 @@ void zk__os_unmap(void *p, size_t bytes);
  */
 bool zk__os_discard(void *p, size_t bytes);
 
+/*
+ * Has all pages of a committed range in memory, as if each had been written to,
+ * and leaves what is in them. Where the kernel cannot do it in one call (before
+ * Linux 5.14), each is written to: then nobody else may use the range. False: it
+ * has no memory for all of them.
+ */
+bool zk__os_populate(void *p, size_t bytes);
+
 /* Bytes of a range, from the start of a page on, that are in memory. */
 size_t zk__os_in_memory(void *p, size_t bytes);
 

@@ -47,6 +47,34 @@ zk__proc_huge_system(void)
                                                : ZK_HUGE_SYSTEM_UNKNOWN;
 }
 
+/* ---- the process and the machine ------------------------------------------ */
+
+bool
+zk__proc_program(char *path, size_t room)
+{
+    ssize_t n = readlink("/proc/self/exe", path, room);
+
+    if (n <= 0 || (size_t)n >= room)
+        return false;
+    path[n] = '\0';
+    return true;
+}
+
+size_t
+zk__proc_available(void)
+{
+    static const char name[] = "MemAvailable:";
+    char text[2048];
+    const char *line;
+
+    if (!read_text("/proc/meminfo", text, sizeof text))
+        return SIZE_MAX;
+    line = strstr(text, name);
+    if (line == NULL)
+        return SIZE_MAX;
+    return (size_t)strtoull(line + sizeof name - 1, NULL, 10) << 10;
+}
+
 /* ---- pagemap: PAGEMAP_SCAN, Linux 6.7 --------------------------------------- */
 
 struct scanned {

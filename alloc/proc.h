@@ -18,6 +18,12 @@
 /* What the system does about huge pages; UNKNOWN where it does not tell. */
 enum zk_huge_system zk__proc_huge_system(void);
 
+/* The path of the program that runs. False: it cannot be told. */
+bool zk__proc_program(char *path, size_t room);
+
+/* What the system could give without swapping; SIZE_MAX where it does not tell. */
+size_t zk__proc_available(void);
+
 /* Pages in memory that follow each other, all huge ones or all base ones. */
 struct zk_run {
     const char *from, *to;

@@ -202,6 +202,48 @@ grow_far(struct zk_slab *s, const char *need)
     return true;
 }
 
+/* ---- before the first phase --------------------------------------------- */
+
+size_t
+zk__slab_expect(struct zk_slab *s, size_t bytes)
+{
+    size_t room = (size_t)(s->limit - zk_slab_base(s));
+
+    bytes =
+        zk_min_size(zk_round_up(zk_min_size(bytes, room), zk__os_page()), room);
+    s->learnt = zk_max_size(s->learnt, bytes);
+    if (bytes == 0 || !extend(s, zk_slab_base(s) + bytes) ||
+        !zk__charge_near(s, zk_slab_base(s) + bytes))
+        return 0;
+    s->high[0] = zk_max_size(s->high[0], bytes);
+    s->expected = zk_max_size(s->expected, bytes);
+    return bytes;
+}
+
+static bool
+populate_table(void *table, size_t from, size_t to)
+{
+    size_t page = zk__os_page();
+    size_t lo = zk_round_down(from, page), hi = zk_round_up(to, page);
+
+    return zk__os_populate((char *)table + lo, hi - lo);
+}
+
+/* The words of blocks, and of those that are freed. The sizes of small blocks are
+ * needed in windows only: those of the first few. */
+bool
+zk__slab_populate(const struct zk_slab *s, size_t from, size_t to)
+{
+    struct tables lo = tables_for(from), hi = tables_for(to);
+    struct tables windows = tables_for(zk_min_size(to, 16 * ZK_WINDOW_BYTES));
+
+    return zk__os_populate(zk_slab_base(s) + from, to - from) &&
+           populate_table(s->pages, lo.pages, hi.pages) &&
+           populate_table(s->extents, lo.extents, hi.extents) &&
+           (lo.sizes >= windows.sizes ||
+            populate_table(s->window.sizes, lo.sizes, windows.sizes));
+}
+
 /* ---- allocating ------------------------------------------------------- */
 
 /*

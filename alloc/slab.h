@@ -127,6 +127,7 @@ struct zk_slab {
     enum zk_huge huge;
     enum zk_advice advice;     /* G1 */
     size_t learnt;             /* what recent phases used; 0: nothing yet */
+    size_t expected;           /* before the first phase; see keep.h */
     _Atomic size_t asked_from; /* G2; as next */
     _Atomic size_t asked_to;
     const struct zk_numa *numa; /* the arena's; NULL: none */
@@ -201,6 +202,22 @@ size_t zk__slab_tables_bytes(size_t slab_bytes);
  */
 void zk__slab_init(struct zk_slab *s, char *base, size_t slab_bytes,
                    char *tables, size_t min_bytes, enum zk_huge huge);
+
+/*
+ * Has the slab be as if recent phases had used its first bytes: these are
+ * accessible, count as learnt, are charged, and can be populated before a phase
+ * needs them. How many it is; 0: the system refuses, or the budget does.
+ *
+ * pre  no phase has used the slab yet
+ */
+size_t zk__slab_expect(struct zk_slab *s, size_t bytes);
+
+/*
+ * Has pages of [from, to) of what is expected in memory, with the tables that
+ * serve them. False: the system has no memory. Any thread; several may do it at
+ * a time, until the first phase.
+ */
+bool zk__slab_populate(const struct zk_slab *s, size_t from, size_t to);
 
 /*
  * n bytes at a multiple of align, or NULL when the slab has no room.

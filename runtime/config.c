@@ -419,6 +419,33 @@ set_backend(struct zk_config *c, const char *text)
     return true;
 }
 
+static bool
+set_prefault(struct zk_config *c, const char *text)
+{
+    static const char *const words[] = {"off", "learn", NULL};
+    int word;
+    uint64_t n;
+
+    if (parse_word(text, words, &word))
+        n = word == 0 ? 0 : SIZE_MAX;
+    else if (!parse_bytes(text, 0, SIZE_MAX / 2, &n))
+        return false;
+    c->prefault_bytes = (size_t)n;
+    return true;
+}
+
+/* What is set has room for it. */
+static bool
+set_learn_file(struct zk_config *c, const char *text)
+{
+    size_t n = strlen(text);
+
+    if (n == 0 || n >= sizeof c->learn_file || text[n - 1] == '/')
+        return false;
+    memcpy(c->learn_file, text, n + 1);
+    return true;
+}
+
 /* ---- what is used instead of a malformed value ------------------------- */
 
 struct text {
@@ -565,6 +592,21 @@ show_backend(const struct zk_config *c)
 }
 
 static struct text
+show_prefault(const struct zk_config *c)
+{
+    return c->prefault_bytes == SIZE_MAX ? text_word("learn")
+           : c->prefault_bytes == 0      ? text_word("off")
+                                         : text_bytes(c->prefault_bytes);
+}
+
+static struct text
+show_learn_file(const struct zk_config *c)
+{
+    return text_word(c->learn_file[0] != '\0' ? "the program's choice"
+                                              : "one in the cache directory");
+}
+
+static struct text
 show_stack(const struct zk_config *c)
 {
     return c->stack_bytes != 0 ? text_bytes(c->stack_bytes)
@@ -611,6 +653,10 @@ static const struct variable {
      "milliseconds to 86400000 (a day)"},
     {"ZK_ALLOC_BUDGET", set_budget, show_budget,
      "bytes, at least 2M, with K, M, G or T; 1% to 100%; or off"},
+    {"ZK_ALLOC_PREFAULT", set_prefault, show_prefault,
+     "learn, off, or bytes of each worker's slab; K, M, G or T may follow"},
+    {"ZK_ALLOC_LEARN_FILE", set_learn_file, show_learn_file,
+     "the path of a file, of at most 1023 bytes"},
     {"ZK_ALLOC_TRAP", set_trap, show_trap, "on, auto or off"},
     {"ZK_STACKSIZE", set_stack, show_stack,
      "bytes, at least 64K; K, M or G may follow"},
@@ -755,6 +801,10 @@ read_options(struct zk_config *config, const zk_options_t *options)
     }
     if (options->backend != ZK_BACKEND_DEFAULT)
         config->backend = options->backend;
+    config->prefault_bytes = options->prefault_bytes;
+    if (options->learn_file != NULL &&
+        !set_learn_file(config, options->learn_file))
+        return ZK_EINVAL;
     return ZK_OK;
 }
 

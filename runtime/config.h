@@ -13,6 +13,7 @@
 #include <zkrt/runtime.h>
 
 #include "alloc/numa.h"
+#include "runtime/learn.h"
 #include "runtime/places.h"
 
 struct zk_config {
@@ -38,6 +39,8 @@ struct zk_config {
     enum zk_numa_mode numa;
     struct zk_nodes numa_nodes; /* of ZK_NUMA_BIND */
     enum zk_backend backend;
+    size_t prefault_bytes;          /* SIZE_MAX: what was learnt */
+    char learn_file[ZK_LEARN_PATH]; /* empty: the default one */
     zk_notice_fn notice;
     void *notice_arg;
 };

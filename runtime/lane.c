@@ -66,6 +66,7 @@ become_serial(zk_runtime_t *lane)
     zk_store_relaxed(&lane->waiters, 0u);
     zk__inbox_init(&lane->inbox);
     pthread_mutex_init(&lane->lock, NULL);
+    zk__warm_forked(lane);
     forget_tasks(lane->outside);
     for (unsigned i = 0; i < zk_load_relaxed(&lane->nphases); i++) {
         forget_tasks(lane->phases[i]);
@@ -255,6 +256,7 @@ destroy(zk_runtime_t *lane)
     zk__inbox_fini(&lane->inbox);
     pthread_mutex_destroy(&lane->lock);
     zk__places_free(&lane->plan.places);
+    pthread_mutex_destroy(&lane->learn_lock);
     zk__os_unmap(lane, lane->records);
 }
 
@@ -383,6 +385,7 @@ zk_runtime_open(zk_runtime_t **out, const zk_options_t *options)
     lane->borrows = borrows;
     zk__inbox_init(&lane->inbox);
     pthread_mutex_init(&lane->lock, NULL);
+    pthread_mutex_init(&lane->learn_lock, NULL);
 
     lane->outside = zk__phase_new(lane, NULL);
     if (lane->outside == NULL || !init_deques(lane)) {
@@ -396,6 +399,7 @@ zk_runtime_open(zk_runtime_t **out, const zk_options_t *options)
     init_numa(lane);
     enter_registry(lane);
     reserve_first_arena(lane); /* its reports name the lane's serial */
+    zk__warm_open(lane);
     *out = lane;
     return ZK_OK;
 }
@@ -647,6 +651,7 @@ zk_runtime_close(zk_runtime_t *lane)
     if (me->last_lane == lane)
         zk__phase_forget(me);
 
+    zk__warm_close(lane);
     leave_registry(lane);
     join_threads(lane);
     destroy(lane);

@@ -30,6 +30,7 @@
 #include "runtime/frame.h"
 #include "runtime/inbox.h"
 #include "runtime/job.h"
+#include "runtime/learn.h"
 #include "runtime/plan.h"
 
 struct zk_lease;
@@ -91,6 +92,10 @@ struct zk_slot {
     uint64_t jobs; /* bound here so far */
     pthread_t thread;
     _Atomic(struct zk_lease *) lease; /* who may take its tasks: see lease.c */
+
+    /* What is populated of the slab before the first phase: see warm.c. */
+    size_t warm_bytes; /* constant once the lane is open */
+    _Atomic size_t warm_next;
 
     /*
      * What leapfrogging needs to know (wait.c): the id of the job of the stolen
@@ -165,6 +170,15 @@ struct zk_runtime {
     _Atomic uint64_t phases_begun;
     _Atomic uint64_t stages_begun;
 
+    /* Warm start: see warm.c. */
+    ZK_ALIGNED_LINE _Atomic uint32_t warm_left; /* pieces to do; a futex */
+    _Atomic bool warm_refused; /* by the system: the rest is left out */
+    _Atomic uint64_t warmed;   /* bytes */
+    pthread_mutex_t learn_lock;
+    bool learning;         /* under learn_lock, as are ... */
+    struct zk_learn learn; /* the marks of this run */
+    char learn_path[ZK_LEARN_PATH];
+
     struct zk_phase *outside; /* count for tasks of no phase */
     zk_runtime_t *next;       /* in the registry, under its lock */
     struct zk_slot slots[];
@@ -218,6 +232,27 @@ void zk__budget_decide(zk_runtime_t *lane);
 
 /* The phase that a thread is in, or was in last; NULL: there is none. */
 const struct zk_phase *zk__phase_of(const struct zk_thread *me);
+
+/* ---- warm.c ---- */
+
+/* Populates what the options ask for, by threads that it starts. pre: the lane is
+ * all open */
+void zk__warm_open(zk_runtime_t *lane);
+
+/* A worker, before it looks for tasks: does its part. */
+void zk__warm_help(struct zk_slot *self);
+
+/* The opener of a phase in the lane's first arena: returns when all is done. */
+void zk__warm_finish(struct zk_slot *self);
+
+/* After an outermost phase of the slot's thread: what it used is learnt. */
+void zk__warm_ended(const struct zk_phase *phase, unsigned opener);
+
+/* The lane closes: what is not written down yet is now. */
+void zk__warm_close(zk_runtime_t *lane);
+
+/* In a child of fork(). */
+void zk__warm_forked(zk_runtime_t *lane);
 
 /* ---- lane.c ---- */
 

@@ -309,6 +309,8 @@ open_phase(struct zk_thread *me, const struct request *r)
     struct zk_slot *self = me->slot;
 
     zk__wait_phase(self, phase);
+    if (phase == phase->lane->phases[0])
+        zk__warm_finish(self);
     zk__arena_reset(phase->arena, r->name);
     zk__residency_begun(phase);
     phase->secret = r->secret;
@@ -487,6 +489,7 @@ close_phase(struct zk_thread *me)
         tell_refusals(phase->lane, phase->arena);
         zk__arena_end_secret(phase->arena);
     }
+    zk__warm_ended(phase, me->slot->index);
     zk__member_home(me);
     set_depth(me, 0);
     if (me->phase_entered)

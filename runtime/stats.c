@@ -47,6 +47,7 @@ zk_runtime_info(const zk_runtime_t *lane, zk_runtime_info_t *info)
         .numa = lane->numa.mode,
         .numa_error = zk_load_relaxed(&lane->numa_error),
         .backend = lane->borrows ? ZK_BACKEND_OPENMP : ZK_BACKEND_PTHREADS,
+        .prefault_bytes = lane->config.prefault_bytes,
     };
     memcpy(info->workers_why, lane->plan.why, sizeof info->workers_why);
     return ZK_OK;
@@ -92,6 +93,7 @@ zk_runtime_stats(const zk_runtime_t *lane, zk_runtime_stats_t *stats)
         stats->sleeps += zk_load_relaxed(&lane->slots[i].sleeps);
     }
     stats->budget_charged = zk__budget_charged();
+    stats->prefaulted = zk_load_relaxed(&lane->warmed);
     add_counts(lane->outside, stats);
     for (unsigned i = 0; i < zk_load_acquire(&lane->nphases); i++) {
         add_counts(lane->phases[i], stats);

@@ -246,6 +246,7 @@ zk__worker_main(void *arg)
         zk__lane_bind(lane, self);
     zk__deque_touch(&self->deque);
     zk__forks_touch(&self->forks);
+    zk__warm_help(self);
     if (lane->borrows)
         zk__lease_serve(self);
 

@@ -34,6 +34,8 @@
     atomic_fetch_add_explicit((p), (v), memory_order_acq_rel)
 #define zk_add_seq_cst(p, v) \
     atomic_fetch_add_explicit((p), (v), memory_order_seq_cst)
+#define zk_sub_acq_rel(p, v) \
+    atomic_fetch_sub_explicit((p), (v), memory_order_acq_rel)
 #define zk_sub_seq_cst(p, v) \
     atomic_fetch_sub_explicit((p), (v), memory_order_seq_cst)
 

@@ -115,14 +115,19 @@ typedef struct zk_options {
     enum zk_numa_mode numa;
     const char *numa_nodes; /* for ZK_NUMA_BIND, as in "0,2-3" */
     enum zk_backend backend;
+    size_t prefault_bytes;  /* of each worker's slab, before the first phase;
+                               SIZE_MAX: what the last run used (zkrt(7)) */
+    const char *learn_file; /* where that is kept; copied; default: a file of
+                               the program's in the user's cache directory */
 } zk_options_t;
 
 #ifdef __cplusplus
-#    define ZK_OPTIONS_INIT                                                 \
-        {                                                                   \
-            sizeof(zk_options_t), 0, 0, 0, 0, 0, 0, 0, ZK_BIND_DEFAULT,     \
-                ZK_HUGE_DEFAULT, ZK_TRAP_DEFAULT, 0, 0, nullptr, nullptr,   \
-                nullptr, 0, 0, ZK_NUMA_DEFAULT, nullptr, ZK_BACKEND_DEFAULT \
+#    define ZK_OPTIONS_INIT                                                  \
+        {                                                                    \
+            sizeof(zk_options_t), 0, 0, 0, 0, 0, 0, 0, ZK_BIND_DEFAULT,      \
+                ZK_HUGE_DEFAULT, ZK_TRAP_DEFAULT, 0, 0, nullptr, nullptr,    \
+                nullptr, 0, 0, ZK_NUMA_DEFAULT, nullptr, ZK_BACKEND_DEFAULT, \
+                0, nullptr                                                   \
         }
 #else
 /* ZK_OPTIONS(.workers = 4) is an options struct with these fields set. */
@@ -163,12 +168,14 @@ typedef struct {
     enum zk_numa_mode numa;
     int numa_error;          /* errno where the system refused that, or 0 */
     enum zk_backend backend; /* who gives the threads */
+    size_t prefault_bytes;   /* what was asked for; SIZE_MAX: as learnt */
 } zk_runtime_info_t;
 
 /*
  * Opens a lane. `options` may be NULL: built-in values and the environment.
  *
- * Starts no thread: workers start with the first work that can use them. When
+ * Starts no thread, unless memory is to be populated (prefault_bytes): workers
+ * start with the first work that can use them. When
  * address space is refused the slab size halves until it fits, see
  * zk_runtime_info_t. On an error *lane is NULL and nothing is kept.
  *
@@ -275,6 +282,7 @@ typedef struct {
     uint64_t arena_committed; /* bytes of slabs made accessible so far */
     uint64_t budget_charged;  /* now, by all lanes of the process together */
     uint64_t budget_refusals; /* requests and reserves over the budget */
+    uint64_t prefaulted;      /* bytes of slabs populated before a phase */
 } zk_runtime_stats_t;
 
 ZK_API ZK_NODISCARD zk_err_t zk_runtime_stats(const zk_runtime_t *lane,

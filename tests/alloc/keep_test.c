@@ -194,6 +194,44 @@ test_arena_that_nobody_holds_is_given_up_whole(void **state)
     assert_non_null(phase_of(f, 40 * MIB, 2));
 }
 
+/* Populated before the first phase: kept like what a phase used, and no longer. */
+static void
+test_what_was_expected_and_never_used_is_given_up(void **state)
+{
+    struct fixture *f = *state;
+    char *p;
+
+    assert_int_equal(zk__slab_expect(f->slab, 40 * MIB), 40 * MIB);
+    assert_true(zk__slab_populate(f->slab, 0, 20 * MIB));
+    assert_true(zk__slab_populate(f->slab, 20 * MIB, 40 * MIB));
+    assert_int_equal(in_memory(f->slab), 40 * MIB);
+    phase_of(f, MIB, 1);
+    assert_int_equal(zk__arena_release(f->arena, SIZE_MAX), 0);
+    assert_int_equal(in_memory(f->slab), 40 * MIB);
+    for (int i = 0; i < 40; i++)
+        phase_of(f, MIB, 2);
+    assert_int_equal(zk__arena_release(f->arena, SIZE_MAX), 38 * MIB);
+    assert_true(in_memory(f->slab) <= 2 * MIB);
+    zk__arena_reset(f->arena, "zeros");
+    p = zk__slab_alloc_zeroed(f->slab, 40 * MIB);
+    assert_true(test_all_zero(p, 40 * MIB));
+    zk__arena_ended(f->arena);
+}
+
+static void
+test_what_was_expected_of_an_arena_that_nobody_takes_goes(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(zk__slab_expect(f->slab, 30 * MIB), 30 * MIB);
+    assert_true(zk__slab_populate(f->slab, 0, 30 * MIB));
+    assert_true(zk__arena_give_up(f->arena));
+    assert_int_equal(zk__arena_release(f->arena, SIZE_MAX), 30 * MIB);
+    assert_int_equal(in_memory(f->slab), 0);
+    assert_int_equal(zk__slab_expect(f->slab, SIZE_MAX), SLAB - 4096);
+    assert_int_equal(zk__slab_expect(f->slab, 0), 0);
+}
+
 /* ---- a race with the owner -------------------------------------------------- */
 
 struct race {
@@ -257,6 +295,8 @@ main(void)
         keep_test(test_kept_bytes_are_a_lower_bound),
         keep_test(test_nothing_is_given_up_before_its_time),
         keep_test(test_arena_that_nobody_holds_is_given_up_whole),
+        keep_test(test_what_was_expected_and_never_used_is_given_up),
+        keep_test(test_what_was_expected_of_an_arena_that_nobody_takes_goes),
         keep_test(test_owner_and_releaser_never_lose_a_byte),
     };
 

@@ -65,6 +65,8 @@ test_every_malformed_variable_is_named_once_with_what_is_used(void **state)
         {"ZK_ALLOC_TRAP", "maybe", "on is used"},
         {"ZK_ALLOC_BUDGET", "half", "90% of the container's limit is used"},
         {"ZK_ALLOC_BUDGET", "200%", "90% of the container's limit is used"},
+        {"ZK_ALLOC_PREFAULT", "yes", "off is used"},
+        {"ZK_ALLOC_LEARN_FILE", "/", "one in the cache directory is used"},
         {"ZK_STACKSIZE", "1", "the system's default is used"},
         {"ZK_WAIT", "forever", "30 is used"},
         {"ZK_SEED", "0x1", "0 is used"},

@@ -55,7 +55,8 @@ same(const struct zk_config *a, const struct zk_config *b)
            strcmp(a->places, b->places) == 0 &&
            a->budget_bytes == b->budget_bytes &&
            a->budget_percent == b->budget_percent && a->numa == b->numa &&
-           a->backend == b->backend;
+           a->backend == b->backend && a->prefault_bytes == b->prefault_bytes &&
+           strcmp(a->learn_file, b->learn_file) == 0;
 }
 
 static void
@@ -102,6 +103,11 @@ test_well_formed_variables_are_taken(void **state)
     assert_int_equal(with("ZK_ALLOC_DECAY_MS", "0").decay_ms, 0);
     assert_int_equal(with("ZK_ALLOC_DECAY_MS", "86400000").decay_ms, 86400000);
     assert_int_equal(with("ZK_ALLOC_TRAP", "auto").trap, ZK_TRAP_AUTO);
+    assert_int_equal(with("ZK_ALLOC_PREFAULT", "off").prefault_bytes, 0);
+    assert_int_equal(with("ZK_ALLOC_PREFAULT", "2G").prefault_bytes, 2 * GIB);
+    assert_true(with("ZK_ALLOC_PREFAULT", "Learn").prefault_bytes == SIZE_MAX);
+    assert_string_equal(with("ZK_ALLOC_LEARN_FILE", "/tmp/l").learn_file,
+                        "/tmp/l");
     assert_int_equal(with("ZK_STACKSIZE", "256K").stack_bytes, 256 * KIB);
     assert_int_equal(with("ZK_WAIT", "passive").spin_us, 0);
     assert_int_equal(with("ZK_WAIT", "ACTIVE").spin_us, 1000000);
@@ -193,6 +199,12 @@ test_a_malformed_variable_is_named_once_and_changes_nothing(void **state)
         {"ZK_ALLOC_BUDGET", "50%%"},
         {"ZK_ALLOC_BUDGET", "16777215T"},
         {"ZK_ALLOC_BUDGET", "none"},
+        {"ZK_ALLOC_PREFAULT", "on"},
+        {"ZK_ALLOC_PREFAULT", "-1"},
+        {"ZK_ALLOC_PREFAULT", "1 G"},
+        {"ZK_ALLOC_PREFAULT", ""},
+        {"ZK_ALLOC_LEARN_FILE", ""},
+        {"ZK_ALLOC_LEARN_FILE", "/tmp/"},
         {"ZK_STACKSIZE", "1K"},
         {"ZK_STACKSIZE", "huge"},
         {"ZK_STACKSIZE", "16777215T"},
@@ -359,6 +371,8 @@ test_options_out_of_range_are_refused(void **state)
     REFUSES(numa_nodes, "0");
     REFUSES(places, "");
     REFUSES(places, "cores,sockets");
+    REFUSES(learn_file, "");
+    REFUSES(learn_file, "/tmp/");
 #undef REFUSES
     assert_int_equal(zk__config_read(&c, ZK_OPTIONS(.budget_bytes = GIB,
                                                     .budget_percent = 50)),
