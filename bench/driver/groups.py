@@ -1,7 +1,7 @@
 """The groups by name, in the order in which they run."""
 
-from memory import arena, heap, proof, stark
+from memory import arena, heap, pages, proof, stark
 from scheduling import barrier, idle, loops, tasks
 
-GROUPS = {"arena": arena, "heap": heap, "proof": proof, "tasks": tasks,
+GROUPS = {"arena": arena, "pages": pages, "heap": heap, "proof": proof, "tasks": tasks,
           "loops": loops, "barrier": barrier, "idle": idle, "stark": stark}

@@ -1,4 +1,4 @@
-"""The groups about memory: arena, heap, proof, stark."""
+"""The groups about memory: arena, pages, heap, proof, stark."""
 
 import json
 
@@ -116,6 +116,46 @@ def arena(size):
             Job("hand", ["barrier_hand", "2", regions]),
         ] + heap_jobs(["blocks", "pair", "zeroed"], size, contenders),
         rows=rows, plan=size.plan(180), derived=derived)
+
+
+# ---- pages ----------------------------------------------------------------
+
+PAGE_STEPS = [("fault", "first touch"), ("populate", "populate"),
+              ("write", "8 bytes written per line"), ("memset", "memset"),
+              ("stream", "wipe by streaming stores"), ("release", "release")]
+PAGE_FIGURES = [("first", "first touch", "us"),
+                ("again", "first touch, sizes learnt", "us"),
+                ("warm", "warm", "us"),
+                ("populated", "first touch, populated", "us"),
+                ("begin", "wait for populating", "us"),
+                ("random", "random read", "ns"),
+                ("resident", "resident, sizes learnt", "KiB")]
+
+
+def pages(size):
+    """Limits of the machine, then what auto makes of them."""
+    rows = []
+    for step, words in PAGE_STEPS:
+        for threads in ("1", "2"):
+            rows.append(Row(f"{words}, {threads} thread"
+                            f"{'s' if threads == '2' else ''}, GiB", "ms",
+                            f"huge pages/{step}_{threads}",
+                            limits=[f"base pages/{step}_{threads}"]))
+    large = size.of(512, 256, 16)
+    for metric, amount in [("small", "256 KiB"),
+                           ("large", f"{large // 2} MiB")]:
+        for figure, words, unit in PAGE_FIGURES:
+            rows.append(Row(f"two slabs of {amount}: {words}", unit,
+                            f"auto/{figure}_{metric}",
+                            limits=keys(f"{figure}_{metric}", "always",
+                                        "never")))
+    rounds = str(size.of(11, 5, 1))
+    return Group(
+        "what pages cost here, and the choice between them",
+        jobs=[Job("system", ["pages_system", str(size.of(512, 256, 16)),
+                             str(size.of(7, 3, 1))]),
+              Job("zkrt", ["pages_policy", rounds, str(large)])],
+        rows=rows, plan=size.plan(120))
 
 
 # ---- heap -----------------------------------------------------------------
