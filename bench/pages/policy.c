@@ -83,7 +83,7 @@ random_reads(void)
         sum += *(const volatile uint64_t *)(const void *)at;
     }
     bench_escape(&sum);
-    return (double)(bench_now_ns() - start) / READS;
+    return (double)(bench_now_ns() - start) / (double)READS;
 }
 
 static zk_runtime_t *
