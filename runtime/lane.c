@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "alloc/budget.h"
+#include "alloc/heap.h"
 #include "alloc/heap/pages.h"
 #include "alloc/os.h"
 #include "alloc/overflow.h"
@@ -140,9 +141,12 @@ after_fork_in_child(void)
     after_fork_in_parent();
 }
 
+/* The heap's handler is there before ours, so that a fork takes the heap's locks
+ * after ours: releasing memory for a budget takes the registry's and then them. */
 static void
 handle_forks(void)
 {
+    (void)zk__heap_ready();
     (void)pthread_atfork(before_fork, after_fork_in_parent,
                          after_fork_in_child);
 }

@@ -41,9 +41,11 @@ test_open_without_a_place_for_the_lane_is_refused(void **state)
 static void
 test_a_refused_option_leaves_no_lane_and_no_mapping(void **state)
 {
-    unsigned before = rt_mappings();
+    unsigned before;
 
     (void)state;
+    zk_free(zk_malloc(1)); /* the heap opens once, with the first lane or so */
+    before = rt_mappings();
     for (int i = 0; i < 100; i++) {
         zk_runtime_t *lane = (zk_runtime_t *)(uintptr_t)1;
 
