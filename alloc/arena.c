@@ -490,10 +490,10 @@ move_on(struct zk_arena *a, unsigned slot)
 
     memcpy(left->name, a->name, sizeof left->name);
     zk_store_release(&left->epoch, a->epoch); /* N2 -> N1 (trap.c) */
-    if (!zk__slab_move(s, site_base(a, slot, next))) {
+    if (!zk__slab_move(s, site_base(a, slot, next)))
         report_refusal(a, errno);
+    if (site_now(a, slot) == now)
         return;
-    }
     /* A site that was left is marked as dead already. */
     if (zk_load_relaxed(&to->epoch) == 0)
         zk__poison(zk_slab_base(s), s->marked);
@@ -718,6 +718,8 @@ zk__arena_use(const struct zk_arena *a)
                         zk_load_relaxed(&s->scratch_peak));
         if (zk_load_relaxed(&s->hide_error) != 0)
             use.hide_error = zk_load_relaxed(&s->hide_error);
+        if (zk_load_relaxed(&s->show_error) != 0)
+            use.show_error = zk_load_relaxed(&s->show_error);
         if (zk_load_relaxed(&s->lock_error) != 0)
             use.lock_error = zk_load_relaxed(&s->lock_error);
     }

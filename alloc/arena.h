@@ -169,7 +169,7 @@ struct zk_arena_use {
     size_t stage_peak_bytes;
     size_t scratch_peak_bytes;
     size_t locked_bytes;        /* of both peaks; the phase is or was secret */
-    int hide_error, lock_error; /* errno of a refusal there, or 0 */
+    int hide_error, show_error, lock_error; /* errno of a refusal, or 0 */
 };
 
 struct zk_arena_use zk__arena_use(const struct zk_arena *a);

@@ -76,7 +76,7 @@ measure_on(char *p, enum zk_huge_system system)
         given = zk__os_in_memory(p, ZK_HUGE_PAGE) == ZK_HUGE_PAGE;
         huge_ns = huge < huge_ns ? huge : huge_ns;
         base_ns = small < base_ns ? small : base_ns;
-        zk__os_discard(p, 2 * ZK_HUGE_PAGE);
+        given = zk__os_discard(p, 2 * ZK_HUGE_PAGE) && given;
     }
     return zk__huge_judge(system, given, huge_ns, base_ns * (pages / some));
 }

@@ -73,7 +73,10 @@ release_scratch(struct zk_slab *s, size_t least)
     from -= (uintptr_t)from % zk__os_page();
     if (from < low) {
         zk__budget_leaving((size_t)(low - from));
-        zk__os_discard(from, (size_t)(low - from));
+        if (!zk__os_discard(from, (size_t)(low - from))) {
+            zk__keep_unlock(s);
+            return; /* what was there still is */
+        }
         zk_bump_relaxed(&s->released, (uint64_t)(low - from));
     }
     zk__charge_far_left(s, low,
@@ -153,10 +156,11 @@ zk__keep_release(struct zk_slab *s, size_t bytes)
         to = zk_min_size(to, top);
         from = zk_max_size(from, end);
         zk__budget_leaving(to - from);
-        zk__os_discard(base + from, to - from);
-        zk__charge_near_left(s, base + from);
-        s->tail_end = base + from;
-        released = to - from;
+        if (zk__os_discard(base + from, to - from)) {
+            zk__charge_near_left(s, base + from);
+            s->tail_end = base + from;
+            released = to - from;
+        }
         zk_bump_relaxed(&s->released, (uint64_t)released);
     }
     zk__keep_unlock(s);

@@ -59,7 +59,8 @@ bool zk__keep_has_tail(struct zk_slab *s);
 
 /*
  * Releases up to `bytes` of the tail, whole huge pages from its top. Returns how
- * many; 0: there is none left. Any thread.
+ * many; 0: there is none left, or the system refuses, and it stays the tail. Any
+ * thread.
  */
 size_t zk__keep_release(struct zk_slab *s, size_t bytes);
 

@@ -74,7 +74,7 @@ overcommit_is_strict(void)
 }
 
 bool
-zk__os_swap_in(void *from, void *to, size_t bytes)
+zk__os_move(void *from, void *to, size_t bytes)
 {
     /* DONTUNMAP: no other thread's mapping can land in the range meanwhile. */
     return mremap(from, bytes, bytes,
@@ -83,13 +83,11 @@ zk__os_swap_in(void *from, void *to, size_t bytes)
 }
 
 bool
-zk__os_move(void *from, void *to, size_t bytes)
+zk__os_shut(void *from, size_t bytes)
 {
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
 
-    if (!zk__os_swap_in(from, to, bytes))
-        return false;
-    /* What stays behind is empty. To protect it is cheapest, but keeps it
+    /* What stayed behind is empty. To protect it is cheapest, but keeps it
      * accounted; where that counts it is mapped anew. */
     if (overcommit_is_strict())
         return mmap(from, bytes, PROT_NONE, flags, -1, 0) != MAP_FAILED;
@@ -179,11 +177,12 @@ zk__os_hide(void *p, size_t bytes)
     return madvise(p, bytes, MADV_WIPEONFORK) == 0 && dumps;
 }
 
-void
+bool
 zk__os_show(void *p, size_t bytes)
 {
-    (void)madvise(p, bytes, MADV_DODUMP);
-    (void)madvise(p, bytes, MADV_KEEPONFORK);
+    bool dumps = madvise(p, bytes, MADV_DODUMP) == 0;
+
+    return madvise(p, bytes, MADV_KEEPONFORK) == 0 && dumps;
 }
 
 /* As system calls: the sanitizers have functions of the C library's names that

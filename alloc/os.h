@@ -33,18 +33,14 @@ bool zk__os_commit(void *p, size_t bytes);
 void *zk__os_map(size_t bytes);
 
 /*
- * Moves the pages of a committed range to a reserved one, and leaves the old
- * range inaccessible. No page is copied or touched, so it takes the time of two
- * system calls, and of a TLB shootdown where other cores run this process. False
- * when the kernel refuses: nothing changed then.
+ * Moves the pages of a committed range to another or to a reserved one; what was
+ * there is gone. The old range reads as zero, until zk__os_shut() makes it
+ * inaccessible. No page is copied or touched, so
+ * both take the time of a system call, and of a TLB shootdown where other cores
+ * run this process. False when the kernel refuses: nothing changed then.
  */
 bool zk__os_move(void *from, void *to, size_t bytes);
-
-/*
- * The same between two committed ranges: what was in `to` is gone, and `from`
- * stays accessible and reads as zero.
- */
-bool zk__os_swap_in(void *from, void *to, size_t bytes);
+bool zk__os_shut(void *from, size_t bytes);
 
 /* Ends a range of zk__os_reserve() or zk__os_map(). */
 void zk__os_unmap(void *p, size_t bytes);
@@ -75,7 +71,7 @@ void zk__os_advise_huge(void *p, size_t bytes, bool want);
  * by zk__os_show(), for the range as a whole.
  */
 bool zk__os_hide(void *p, size_t bytes);
-void zk__os_show(void *p, size_t bytes);
+bool zk__os_show(void *p, size_t bytes);
 
 /*
  * Keeps what is and what will be in the pages of a committed range out of swap,

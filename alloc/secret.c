@@ -33,6 +33,7 @@ zk__secret_begin(struct zk_slab *s)
     zk_store_relaxed(&s->locked, (size_t)0);
     zk_store_relaxed(&s->far_locked, (size_t)0);
     zk_store_relaxed(&s->hide_error, 0);
+    zk_store_relaxed(&s->show_error, 0);
     zk_store_relaxed(&s->lock_error, 0);
     zk_store_relaxed(&s->secret, true);
 }
@@ -120,7 +121,8 @@ zk__secret_end(struct zk_slab *s, size_t min_bytes)
 
     if (hidden != 0) {
         zk__os_unlock(base, hidden);
-        zk__os_show(base, hidden);
+        if (!zk__os_show(base, hidden))
+            zk_store_relaxed(&s->show_error, errno);
     }
     s->hidden = base;
     s->ready = s->end;
@@ -168,12 +170,15 @@ wipe(struct range r, bool past_cache)
     zk__poison(r.p, r.bytes);
 }
 
-/* Drops the pages of a range, and what shares them. */
+/* Drops the pages of a range, and what shares them; where that is refused the
+ * range is wiped. */
 static void
 drop(char *from, char *to)
 {
-    from -= (uintptr_t)from % zk__os_page();
-    zk__os_discard(from, zk_round_up((size_t)(to - from), zk__os_page()));
+    char *page = from - (uintptr_t)from % zk__os_page();
+
+    if (!zk__os_discard(page, zk_round_up((size_t)(to - page), zk__os_page())))
+        wipe((struct range){from, (size_t)(to - from)}, true);
 }
 
 void

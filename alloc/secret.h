@@ -34,7 +34,7 @@ void zk__secret_begin(struct zk_slab *s);
 
 /*
  * Covers what is committed up to `need` at least, and says how far it came.
- * What the system refuses is kept as hide_error and lock_error.
+ * What the system refuses is kept as hide_error, show_error and lock_error.
  *
  * pre   need <= end
  * cost  a few system calls, each time that the slab has doubled, at the most

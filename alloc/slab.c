@@ -548,6 +548,7 @@ zk__slab_move(struct zk_slab *s, char *to)
 {
     char *from = zk_slab_base(s);
     size_t committed = (size_t)(s->top - from);
+    bool shut;
 
     ZK_ASSERT(zk_slab_next(s) == from && s->depth == 0);
     zk__keep_lock(s);
@@ -573,8 +574,9 @@ zk__slab_move(struct zk_slab *s, char *to)
     zk_slab_clip_ready(s);
     zk_slab_set_next(s, to);
     close_window(s);
+    shut = committed == 0 || zk__os_shut(from, committed);
     zk__keep_unlock(s);
-    return true;
+    return shut;
 }
 
 void

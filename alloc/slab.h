@@ -140,6 +140,7 @@ struct zk_slab {
     _Atomic size_t locked;     /* bytes from the base on */
     _Atomic size_t far_locked; /* and below the limit */
     _Atomic int hide_error;    /* errno of a refusal, or 0 */
+    _Atomic int show_error;
     _Atomic int lock_error;
 
     struct zk_slab_mark marks[ZK_MAX_STAGES];
@@ -263,7 +264,8 @@ void zk__slab_reset(struct zk_slab *s);
 /*
  * Has the slab stand at another reserved range of the same size. Its tables and
  * its pages, which are moved, stay what they are; the range it leaves is
- * inaccessible. False when the kernel refuses: nothing changed.
+ * inaccessible. False when the kernel refuses: the slab stays where it is, or has
+ * moved and left a range that is accessible and empty; errno tells why.
  *
  * pre  it was just reset
  */

@@ -158,8 +158,8 @@ struct zk_runtime {
     _Atomic unsigned own_threads;
     _Atomic bool started;
     _Atomic bool bind_refused;
-    _Atomic int numa_error;                  /* errno of a refusal, or 0 */
-    _Atomic bool hide_refused, lock_refused; /* of a secret phase */
+    _Atomic int numa_error; /* errno of a refusal, or 0 */
+    _Atomic bool hide_refused, show_refused, lock_refused; /* secret phases */
     _Atomic unsigned guests; /* slots at and above workers + this: never used */
 
     ZK_ALIGNED_LINE struct zk_inbox inbox;
@@ -207,11 +207,6 @@ struct zk_thread {
 };
 
 extern ZK_THREAD_LOCAL struct zk_thread zk__thread;
-
-/* ---- describe.c ---- */
-
-/* Prints what was decided to stderr, if ZK_DISPLAY asks for it. */
-void zk__display(const zk_runtime_t *lane);
 
 /* ---- residency.c ---- */
 

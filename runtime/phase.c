@@ -428,6 +428,14 @@ tell_refusals(zk_runtime_t *lane, const struct zk_arena *arena)
                    "and children (error %d)",
                    use.hide_error);
     unsaid = false;
+    if (use.show_error != 0 &&
+        zk_cas_acq_rel(&lane->show_refused, &unsaid, true))
+        zk__notice(
+            &lane->config,
+            "the system keeps what was a secret phase hidden: core dumps "
+            "and children will lack later phases (error %d)",
+            use.show_error);
+    unsaid = false;
     if (use.lock_error != 0 &&
         zk_cas_acq_rel(&lane->lock_refused, &unsaid, true))
         zk__notice(&lane->config,
@@ -486,8 +494,8 @@ close_phase(struct zk_thread *me)
     zk__arena_ended(phase->arena);
     if (phase->secret) {
         wipe(me);
-        tell_refusals(phase->lane, phase->arena);
         zk__arena_end_secret(phase->arena);
+        tell_refusals(phase->lane, phase->arena);
     }
     zk__warm_ended(phase, me->slot->index);
     zk__member_home(me);

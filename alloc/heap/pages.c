@@ -454,8 +454,8 @@ zk__pages_give(uint32_t first, size_t n)
 bool
 zk__pages_move(uint32_t from, uint32_t to, size_t n)
 {
-    if (!zk__os_swap_in(zk_page_address(from), zk_page_address(to),
-                        n << ZK_HEAP_PAGE_SHIFT))
+    if (!zk__os_move(zk_page_address(from), zk_page_address(to),
+                     n << ZK_HEAP_PAGE_SHIFT))
         return false;
     dirty_set(from, n, false);
     pthread_mutex_lock(&heap.lock);

@@ -79,7 +79,7 @@ test_discarded_pages_read_as_zero_and_neighbours_stay(void **state)
     (void)state;
     assert_non_null(p);
     test_fill(p, 3 * page, 9);
-    zk__os_discard(p + page, page);
+    assert_true(zk__os_discard(p + page, page));
     assert_true(test_holds(p, page, 9));
     assert_true(test_all_zero(p + page, page));
     assert_true(test_holds(p + 2 * page, page, 9 + 2 * page));

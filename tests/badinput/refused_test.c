@@ -1,143 +1,20 @@
 /*
  * refused_test.c - the system refuses memory, threads and bindings.
  *
- * The program is linked with --wrap, so the library's calls come here first, and
- * the test says which of them fail: the k-th alone, or all from the k-th on, for
- * each k that a run has.
+ * The test says which calls fail (refuse.h): the k-th alone, or all from the k-th
+ * on, for each k that a run has.
  */
+#include "tests/badinput/refuse.h"
 #include "tests/badinput/work.h"
 
 #include <errno.h>
-#include <pthread.h>
-
-#include <hwloc.h>
-#include <sys/mman.h>
-
-/* ---- the calls ------------------------------------------------------------ */
-
-/* Refuses the calls with a number in [from, to). */
-struct refuser {
-    _Atomic unsigned calls;
-    _Atomic unsigned from, to;
-    _Atomic unsigned refused;
-};
-
-static struct refuser maps, protects, advices, creates, binds;
-
-/* Bytes of address space that the library has and did not give back. */
-static _Atomic size_t mapped;
-
-static bool
-refuses(struct refuser *r)
-{
-    unsigned call = zk_add_relaxed(&r->calls, 1u);
-    bool refused =
-        call >= zk_load_relaxed(&r->from) && call < zk_load_relaxed(&r->to);
-
-    if (refused)
-        zk_add_relaxed(&r->refused, 1u);
-    return refused;
-}
-
-static void
-refuse(struct refuser *r, unsigned from, unsigned to)
-{
-    zk_store_relaxed(&r->calls, 0u);
-    zk_store_relaxed(&r->refused, 0u);
-    zk_store_relaxed(&r->from, from);
-    zk_store_relaxed(&r->to, to);
-}
 
 static int
 refuse_nothing(void **state)
 {
     (void)state;
-    refuse(&maps, 0, 0);
-    refuse(&protects, 0, 0);
-    refuse(&advices, 0, 0);
-    refuse(&creates, 0, 0);
-    refuse(&binds, 0, 0);
+    refuse_none();
     return 0;
-}
-
-/* The names are the linker's. */
-void *__real_mmap(void *p, size_t n, int prot, int flags, int fd, off_t at);
-void *__wrap_mmap(void *p, size_t n, int prot, int flags, int fd, off_t at);
-int __real_munmap(void *p, size_t n);
-int __wrap_munmap(void *p, size_t n);
-int __real_mprotect(void *p, size_t n, int prot);
-int __wrap_mprotect(void *p, size_t n, int prot);
-int __real_madvise(void *p, size_t n, int advice);
-int __wrap_madvise(void *p, size_t n, int advice);
-int __real_pthread_create(pthread_t *t, const pthread_attr_t *attr,
-                          void *(*fn)(void *), void *arg);
-int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *attr,
-                          void *(*fn)(void *), void *arg);
-int __real_hwloc_set_cpubind(hwloc_topology_t t, hwloc_const_cpuset_t set,
-                             int flags);
-int __wrap_hwloc_set_cpubind(hwloc_topology_t t, hwloc_const_cpuset_t set,
-                             int flags);
-
-void *
-__wrap_mmap(void *p, size_t n, int prot, int flags, int fd, off_t at)
-{
-    if (refuses(&maps)) {
-        errno = ENOMEM;
-        return MAP_FAILED;
-    }
-    p = __real_mmap(p, n, prot, flags, fd, at);
-    if (p != MAP_FAILED)
-        zk_add_relaxed(&mapped, n);
-    return p;
-}
-
-int
-__wrap_munmap(void *p, size_t n)
-{
-    zk_add_relaxed(&mapped, (size_t)0 - n);
-    return __real_munmap(p, n);
-}
-
-int
-__wrap_mprotect(void *p, size_t n, int prot)
-{
-    if (refuses(&protects)) {
-        errno = ENOMEM;
-        return -1;
-    }
-    return __real_mprotect(p, n, prot);
-}
-
-int
-__wrap_madvise(void *p, size_t n, int advice)
-{
-    if (refuses(&advices)) {
-        errno = EINVAL;
-        return -1;
-    }
-    return __real_madvise(p, n, advice);
-}
-
-int
-__wrap_pthread_create(pthread_t *t, const pthread_attr_t *attr,
-                      void *(*fn)(void *), void *arg)
-{
-    if (refuses(&creates)) {
-        *t = (pthread_t)-1; /* as libc may do before it gives up */
-        return EAGAIN;
-    }
-    return __real_pthread_create(t, attr, fn, arg);
-}
-
-int
-__wrap_hwloc_set_cpubind(hwloc_topology_t t, hwloc_const_cpuset_t set,
-                         int flags)
-{
-    if (refuses(&binds)) {
-        errno = EXDEV;
-        return -1;
-    }
-    return __real_hwloc_set_cpubind(t, set, flags);
 }
 
 /* ---- memory for the library's records, and address space --------------------- */
@@ -197,7 +74,7 @@ go_through(void)
     failed += err != ZK_OK && err != ZK_ENOMEM;
     failed += (err == ZK_OK) != (test_info(lane).arenas != 0);
     g.lane = lane;
-    if (__real_pthread_create(&thread, NULL, second_phase, &g) != 0)
+    if (!refuse_not_thread(&thread, second_phase, &g))
         failed++;
     else
         pthread_join(thread, NULL);
@@ -230,22 +107,22 @@ warm_up(void **state)
 static void
 test_each_mapping_may_be_refused_and_none_is_lost(void **state)
 {
-    size_t before = mapped;
+    size_t before = refuse_mapped;
 
     (void)state;
     for (int alone = 0; alone < 2; alone++)
         for (unsigned k = 0;; k++) {
             unsigned failed;
 
-            refuse(&maps, k, alone ? k + 1 : UINT32_MAX);
+            refuse(REFUSED_MMAP, k, alone ? k + 1 : UINT32_MAX);
             failed = go_through();
-            if (failed != 0 || mapped != before)
+            if (failed != 0 || refuse_mapped != before)
                 print_error("mapping %u%s refused: %u failures, %zd bytes\n", k,
                             alone ? "" : " and later", failed,
-                            (ssize_t)(mapped - before));
+                            (ssize_t)(refuse_mapped - before));
             assert_int_equal(failed, 0);
-            assert_true(mapped == before);
-            if (maps.refused == 0)
+            assert_true(refuse_mapped == before);
+            if (refuse_count() == 0)
                 break;
             assert_in_range(k, 0, 1000);
         }
@@ -257,19 +134,21 @@ test_a_lane_without_any_arena_says_so_and_computes(void **state)
 {
     struct work_said said = {0};
     zk_runtime_t *lane = NULL;
-    size_t before = mapped;
+    size_t before = refuse_mapped;
     void *p;
 
     (void)state;
-    /* A lane of one worker and one spare slot maps its own record, the inbox,
-     * `outside`, and for each slot a deque, a stack of forks and the records of
-     * those. Then come the arena's. */
-    refuse(&maps, 9, UINT32_MAX);
-    assert_int_equal(
-        zk_runtime_open(
+    /* First come the lane's own records, then the arena's. */
+    for (unsigned k = 0; lane == NULL; k++) {
+        zk_err_t err;
+
+        refuse(REFUSED_MMAP, k, UINT32_MAX);
+        err = zk_runtime_open(
             &lane, ZK_OPTIONS(.workers = 1, .spare_slots = 1, .slab_bytes = GIB,
-                              .notice = work_hear, .notice_arg = &said)),
-        ZK_OK);
+                              .notice = work_hear, .notice_arg = &said));
+        assert_true(err == (lane != NULL ? ZK_OK : ZK_ENOMEM));
+        assert_in_range(k, 0, 100);
+    }
     assert_int_equal(test_info(lane).slab_bytes_got, 0);
     assert_int_equal(test_info(lane).arenas, 0);
     assert_int_equal(said.lines, 1);
@@ -283,10 +162,10 @@ test_a_lane_without_any_arena_says_so_and_computes(void **state)
     assert_false(zk_in_arena(p));
     zk_free(p);
 
-    refuse(&maps, 0, 0); /* there is some again */
+    refuse(REFUSED_MMAP, 0, 0); /* there is some again */
     assert_true(work_phase(lane));
     assert_int_equal(zk_runtime_close(lane), ZK_OK);
-    assert_true(mapped == before);
+    assert_true(refuse_mapped == before);
 }
 
 /* ---- pages of a slab ---------------------------------------------------------- */
@@ -300,7 +179,7 @@ test_pages_that_are_refused_come_from_the_heap_and_are_counted(void **state)
 
     (void)state;
     assert_non_null(lane);
-    refuse(&protects, 0, UINT32_MAX);
+    refuse(REFUSED_MPROTECT, 0, UINT32_MAX);
     assert_int_equal(zk_phase_begin_on(lane, "refused"), ZK_OK);
     p = zk_malloc(100000);
     assert_non_null(p);
@@ -313,7 +192,7 @@ test_pages_that_are_refused_come_from_the_heap_and_are_counted(void **state)
     assert_int_equal(test_stats(lane).overflow_bytes, 100000);
     assert_true(work_inside());
 
-    refuse(&protects, 0, 0);
+    refuse(REFUSED_MPROTECT, 0, 0);
     q = zk_malloc(100000);
     assert_non_null(q);
     assert_true(zk_in_arena(q));
@@ -332,7 +211,7 @@ test_each_commit_may_be_refused_alone(void **state)
         zk_runtime_t *lane = test_lane(1, 4 * MIB, 1);
 
         assert_non_null(lane);
-        refuse(&protects, k, k + 1);
+        refuse(REFUSED_MPROTECT, k, k + 1);
         for (int phase = 0; phase < 3; phase++) {
             assert_int_equal(zk_phase_begin_on(lane, "commit"), ZK_OK);
             for (int i = 0; i < 10; i++) {
@@ -347,7 +226,7 @@ test_each_commit_may_be_refused_alone(void **state)
             assert_int_equal(zk_phase_end(), ZK_OK);
         }
         assert_int_equal(zk_runtime_close(lane), ZK_OK);
-        if (protects.refused == 0)
+        if (refuse_count() == 0)
             break;
         assert_in_range(k, 0, 1000);
     }
@@ -360,7 +239,7 @@ test_refused_advice_changes_nothing(void **state)
                                          ZK_HUGE_NEVER};
 
     (void)state;
-    refuse(&advices, 0, UINT32_MAX);
+    refuse(REFUSED_MADVISE, 0, UINT32_MAX);
     for (size_t i = 0; i < sizeof huges / sizeof *huges; i++) {
         zk_runtime_t *lane = NULL;
         char *p;
@@ -380,7 +259,135 @@ test_refused_advice_changes_nothing(void **state)
         assert_int_equal(zk_phase_end(), ZK_OK);
         assert_int_equal(zk_runtime_close(lane), ZK_OK);
     }
-    assert_true(advices.refused != 0);
+    assert_true(refuse_count() != 0);
+}
+
+/* A lane of one worker that gives back at once what 16 phases did not use. */
+static zk_runtime_t *
+thrifty_lane(struct work_said *said)
+{
+    zk_runtime_t *lane = NULL;
+
+    assert_int_equal(
+        zk_runtime_open(&lane,
+                        ZK_OPTIONS(.workers = 1, .spare_slots = 1,
+                                   .slab_bytes = 16 * MIB, .min_bytes = 1,
+                                   .decay_ms = 1, .notice = work_hear,
+                                   .notice_arg = said)),
+        ZK_OK);
+    return lane;
+}
+
+static void
+small_phases(zk_runtime_t *lane)
+{
+    for (int i = 0; i < 40; i++) {
+        assert_int_equal(zk_phase_begin_on(lane, "small"), ZK_OK);
+        assert_non_null(zk_malloc(100));
+        assert_int_equal(zk_phase_end(), ZK_OK);
+        usleep(200);
+    }
+}
+
+/* As MADV_DONTNEED is where the program has locked its memory. */
+static void
+test_pages_that_are_not_released_are_not_taken_for_zero(void **state)
+{
+    struct work_said said = {0};
+    zk_runtime_t *lane = thrifty_lane(&said);
+    zk_scratch_t scope;
+    size_t released = 1;
+    char *p, *q;
+
+    (void)state;
+    assert_int_equal(zk_phase_begin_on(lane, "large"), ZK_OK);
+    p = zk_malloc(4 * MIB);
+    test_fill(p, 4 * MIB, 1);
+    scope = zk_scratch_begin();
+    q = zk_scratch_alloc(4 * MIB, 0);
+    test_fill(q, 4 * MIB, 2);
+    assert_int_equal(zk_scratch_end(scope), ZK_OK);
+    assert_int_equal(zk_phase_end(), ZK_OK);
+
+    refuse(REFUSED_MADVISE, 0, UINT32_MAX);
+    small_phases(lane);
+    assert_int_equal(zk_runtime_trim(lane, &released), ZK_OK);
+    assert_int_equal(released, 0);
+    assert_int_equal(test_stats(lane).arena_released, 0);
+    assert_true(refuse_count() != 0);
+
+    assert_int_equal(zk_phase_begin_on(lane, "zeroed"), ZK_OK);
+    p = zk_calloc(1, 14 * MIB);
+    assert_true(zk_in_arena(p));
+    assert_true(test_all_zero(p, 14 * MIB));
+    assert_int_equal(zk_phase_end(), ZK_OK);
+
+    /* And once the system allows it, they are. */
+    refuse_none();
+    small_phases(lane);
+    assert_int_equal(zk_runtime_trim(lane, &released), ZK_OK);
+    assert_true(test_stats(lane).arena_released >= 8 * MIB);
+    assert_int_equal(zk_runtime_close(lane), ZK_OK);
+}
+
+/* ---- moves ----------------------------------------------------------------------- */
+
+static void
+one_phase(zk_runtime_t *lane, size_t bytes)
+{
+    char *p;
+
+    assert_int_equal(zk_phase_begin_on(lane, "move"), ZK_OK);
+    p = zk_calloc(1, bytes);
+    assert_true(zk_in_arena(p));
+    assert_true(test_all_zero(p, bytes));
+    test_fill(p, bytes, 1);
+    assert_int_equal(zk_phase_end(), ZK_OK);
+    assert_true(test_holds(p, bytes, 1));
+}
+
+/* `call` is refused for the move, and for good. */
+static void
+refuse_moves(enum refused_call call)
+{
+    struct work_said said = {0};
+    zk_runtime_t *lane = thrifty_lane(&said);
+    uint64_t moves;
+    size_t resident;
+
+    one_phase(lane, 12 * MIB);
+    one_phase(lane, 12 * MIB);
+    assert_int_equal(test_info(lane).trap, ZK_TRAP_ON);
+    moves = test_stats(lane).moves;
+    resident = test_resident();
+    refuse(call, 0, UINT32_MAX);
+    for (int i = 0; i < 3; i++)
+        one_phase(lane, 12 * MIB);
+    assert_int_equal(refuse_count(), 1);
+    assert_int_equal(test_info(lane).trap, ZK_TRAP_OFF);
+    assert_int_equal(said.lines, 1);
+    assert_non_null(strstr(said.last, "stale pointers do not trap"));
+    assert_in_range(test_stats(lane).moves, moves, moves + 1);
+    /* The slab's pages are there once. */
+    if (!TEST_SANITIZED)
+        assert_in_range(test_resident(), 0, resident + 6 * MIB);
+    refuse_none();
+    assert_int_equal(zk_runtime_close(lane), ZK_OK);
+}
+
+static void
+test_a_slab_that_may_not_move_stays_and_that_is_said(void **state)
+{
+    (void)state;
+    refuse_moves(REFUSED_MREMAP);
+}
+
+static void
+test_a_slab_whose_old_addresses_stay_open_has_moved_and_that_is_said(
+    void **state)
+{
+    (void)state;
+    refuse_moves(REFUSED_MPROTECT);
 }
 
 /* ---- threads ------------------------------------------------------------------- */
@@ -404,7 +411,7 @@ test_each_thread_may_be_refused_and_the_others_do_its_work(void **state)
                                .slab_bytes = 4 * MIB, .bind = ZK_BIND_NONE,
                                .notice = work_hear, .notice_arg = &said)),
                 ZK_OK);
-            refuse(&creates, k, alone ? k + 1 : UINT32_MAX);
+            refuse(REFUSED_THREAD, k, alone ? k + 1 : UINT32_MAX);
             for (int i = 0; i < 3; i++)
                 assert_true(work_all(lane));
             snprintf(expected, sizeof expected,
@@ -432,7 +439,7 @@ static void
 test_without_any_thread_submitted_work_is_done_by_who_waits(void **state)
 {
     (void)state;
-    refuse(&creates, 0, UINT32_MAX);
+    refuse(REFUSED_THREAD, 0, UINT32_MAX);
     for (unsigned workers = 1; workers <= 3; workers++) {
         zk_runtime_t *lane = test_lane(workers, 4 * MIB, 0);
         zk_group_t group = ZK_GROUP_INIT;
@@ -464,7 +471,7 @@ test_a_refused_binding_is_said_once_and_shown(void **state)
 
     (void)state;
     assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
-    refuse(&binds, 0, UINT32_MAX);
+    refuse(REFUSED_CPUBIND, 0, UINT32_MAX);
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         struct work_said said = {0};
         zk_runtime_t *lane = NULL;
@@ -480,7 +487,7 @@ test_a_refused_binding_is_said_once_and_shown(void **state)
         assert_true(work_all(lane));
         assert_int_equal(zk_runtime_leave(), ZK_OK);
         assert_true(work_all(lane));
-        if (binds.refused == 0) { /* a flat topology does not ask hwloc */
+        if (refuse_count() == 0) { /* a flat topology does not ask hwloc */
             assert_int_equal(zk_runtime_close(lane), ZK_OK);
             skip();
         }
@@ -504,6 +511,10 @@ main(void)
             test_pages_that_are_refused_come_from_the_heap_and_are_counted),
         refused_test(test_each_commit_may_be_refused_alone),
         refused_test(test_refused_advice_changes_nothing),
+        refused_test(test_pages_that_are_not_released_are_not_taken_for_zero),
+        refused_test(test_a_slab_that_may_not_move_stays_and_that_is_said),
+        refused_test(
+            test_a_slab_whose_old_addresses_stay_open_has_moved_and_that_is_said),
         refused_test(
             test_each_thread_may_be_refused_and_the_others_do_its_work),
         refused_test(
@@ -513,5 +524,6 @@ main(void)
 
     test_clean_environment();
     work_begin();
+    alarm(300);
     return cmocka_run_group_tests(tests, warm_up, NULL);
 }
