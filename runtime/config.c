@@ -446,6 +446,22 @@ set_learn_file(struct zk_config *c, const char *text)
     return true;
 }
 
+static bool
+set_display(struct zk_config *c, const char *text)
+{
+    static const char *const words[] = {"0",    "false", "1",
+                                        "true", "json",  NULL};
+    static const enum zk_display displays[] = {ZK_DISPLAY_OFF, ZK_DISPLAY_OFF,
+                                               ZK_DISPLAY_TEXT, ZK_DISPLAY_TEXT,
+                                               ZK_DISPLAY_JSON};
+    int word;
+
+    if (!parse_word(text, words, &word))
+        return false;
+    c->display = displays[word];
+    return true;
+}
+
 /* ---- what is used instead of a malformed value ------------------------- */
 
 struct text {
@@ -620,6 +636,14 @@ show_wait(const struct zk_config *c)
 }
 
 static struct text
+show_display(const struct zk_config *c)
+{
+    static const char *const words[] = {"0", "1", "json"};
+
+    return text_word(words[c->display]);
+}
+
+static struct text
 show_seed(const struct zk_config *c)
 {
     return text_number(c->seed);
@@ -663,10 +687,44 @@ static const struct variable {
     {"ZK_WAIT", set_wait, show_wait,
      "active, passive, or microseconds to 1000000"},
     {"ZK_SEED", set_seed, show_seed, "a number"},
+    {"ZK_DISPLAY", set_display, show_display, "0, 1 or json"},
     {"ZK_BACKEND", set_backend, show_backend, "pthreads or openmp"},
 };
 
 #define NVARIABLES (sizeof variables / sizeof *variables)
+
+_Static_assert(NVARIABLES <= ZK_SETTINGS_MAX, "a place for each one's source");
+
+/* Where a setting comes from. */
+enum { BUILT_IN, OPTIONS, ENVIRONMENT };
+
+/* Notes the settings that are no longer as they were. */
+static void
+note_changes(struct zk_config *config, const struct zk_config *before,
+             unsigned char from)
+{
+    for (size_t i = 0; i < NVARIABLES; i++)
+        if (strcmp(variables[i].show(config).c, variables[i].show(before).c) !=
+            0)
+            config->from[i] = from;
+}
+
+unsigned
+zk__config_settings(void)
+{
+    return NVARIABLES;
+}
+
+struct zk_setting
+zk__config_setting(const struct zk_config *config, unsigned i)
+{
+    static const char *const from[] = {"built-in", "options", "environment"};
+    struct zk_setting s = {.name = variables[i].name,
+                           .from = from[config->from[i]]};
+
+    memcpy(s.value, variables[i].show(config).c, sizeof s.value);
+    return s;
+}
 
 static void
 name_unknown_variables(const struct zk_config *config)
@@ -722,14 +780,21 @@ static void
 read_environment(struct zk_config *config)
 {
     const char *refused[NVARIABLES] = {NULL};
+    struct zk_config before;
 
     for (size_t i = 0; i < NVARIABLES; i++) {
         const char *text = getenv(variables[i].name);
 
-        if (text != NULL && !variables[i].set(config, text))
+        if (text == NULL)
+            continue;
+        if (variables[i].set(config, text))
+            config->from[i] = ENVIRONMENT;
+        else
             refused[i] = text;
     }
+    before = *config;
     take_hints(config);
+    note_changes(config, &before, ENVIRONMENT);
 
     /* Last, when it is known what is used instead. */
     for (size_t i = 0; i < NVARIABLES; i++)
@@ -811,6 +876,7 @@ read_options(struct zk_config *config, const zk_options_t *options)
 zk_err_t
 zk__config_read(struct zk_config *config, const zk_options_t *options)
 {
+    struct zk_config before;
     zk_err_t err = ZK_OK;
 
     *config = (struct zk_config){
@@ -826,10 +892,12 @@ zk__config_read(struct zk_config *config, const zk_options_t *options)
         .decay_ms = DEFAULT_DECAY_MS,
         .backend = ZK_BACKEND_PTHREADS,
     };
+    before = *config;
     if (options != NULL)
         err = read_options(config, options);
     if (err != ZK_OK)
         return err;
+    note_changes(config, &before, OPTIONS);
     read_environment(config);
     return ZK_OK;
 }

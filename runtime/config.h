@@ -16,6 +16,10 @@
 #include "runtime/learn.h"
 #include "runtime/places.h"
 
+enum zk_display { ZK_DISPLAY_OFF, ZK_DISPLAY_TEXT, ZK_DISPLAY_JSON };
+
+#define ZK_SETTINGS_MAX 40
+
 struct zk_config {
     unsigned workers; /* 0: plan.c decides */
     const char *workers_from;
@@ -41,8 +45,17 @@ struct zk_config {
     enum zk_backend backend;
     size_t prefault_bytes;          /* SIZE_MAX: what was learnt */
     char learn_file[ZK_LEARN_PATH]; /* empty: the default one */
+    enum zk_display display;
+    unsigned char from[ZK_SETTINGS_MAX]; /* by setting: see config.c */
     zk_notice_fn notice;
     void *notice_arg;
+};
+
+/* One variable of the environment, with what came out. */
+struct zk_setting {
+    const char *name;
+    char value[64];
+    const char *from; /* "built-in", "options", "environment" */
 };
 
 /*
@@ -51,6 +64,10 @@ struct zk_config {
  * ZK_EINVAL: an option is out of range.
  */
 zk_err_t zk__config_read(struct zk_config *config, const zk_options_t *options);
+
+unsigned zk__config_settings(void);
+struct zk_setting zk__config_setting(const struct zk_config *config,
+                                     unsigned i);
 
 /* Tells the hook one line. */
 void zk__notice(const struct zk_config *config, const char *format, ...)

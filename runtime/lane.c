@@ -404,6 +404,7 @@ zk_runtime_open(zk_runtime_t **out, const zk_options_t *options)
     enter_registry(lane);
     reserve_first_arena(lane); /* its reports name the lane's serial */
     zk__warm_open(lane);
+    zk__display(lane);
     *out = lane;
     return ZK_OK;
 }

@@ -208,6 +208,11 @@ struct zk_thread {
 
 extern ZK_THREAD_LOCAL struct zk_thread zk__thread;
 
+/* ---- describe.c ---- */
+
+/* Prints what was decided to stderr, if ZK_DISPLAY asks for it. */
+void zk__display(const zk_runtime_t *lane);
+
 /* ---- residency.c ---- */
 
 /* After a begin, before an arena goes to the pool (the lane's lock is held), and

@@ -228,6 +228,27 @@ ZK_API ZK_NODISCARD zk_err_t zk_runtime_trim(zk_runtime_t *lane,
 ZK_API ZK_NODISCARD zk_err_t zk_runtime_info(const zk_runtime_t *lane,
                                              zk_runtime_info_t *info);
 
+enum zk_form {
+    ZK_TEXT, /* lines of "name: value", for people */
+    ZK_JSON  /* one object, for programs */
+};
+
+/*
+ * What was decided for a lane and why: the machine, the number of workers, the
+ * CPUs of each and from whom it steals, memory and its limits, and each setting
+ * with its source. zk-info(1) prints it, and so does ZK_DISPLAY=1 when a lane
+ * opens. Names may be added later; those that are there stay.
+ *
+ * Writes at most `room` bytes, the final zero included; text may be NULL where
+ * room is 0. Returns the length of the whole, without that zero, as snprintf()
+ * does; 0 where an argument is wrong.
+ *
+ * Thread: any.
+ * Cost:   some ms for the first in a process, which measures huge pages.
+ */
+ZK_API size_t zk_runtime_describe(const zk_runtime_t *lane, enum zk_form form,
+                                  char *text, size_t room);
+
 /*
  * Makes the calling thread a worker of the lane until zk_runtime_leave(): it
  * takes a slot, and its core when slot 0 is free. Calls nest; the outermost
