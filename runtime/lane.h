@@ -88,6 +88,7 @@ struct zk_slot {
     struct zk_phase *phase;   /* of the running task */
     const struct zk_job *job; /* of the running task; NULL: none runs */
     int64_t frame;            /* the deque's mark when the task began */
+    int64_t floor;            /* the same of the innermost zk_isolate() */
     uint64_t random;
     uint64_t jobs; /* bound here so far */
     pthread_t thread;
@@ -387,6 +388,14 @@ zk__job_id(zk_runtime_t *lane, struct zk_slot *self)
                : (zk_add_relaxed(&lane->far_jobs, (uint64_t)1) + 2) * places -
                      1;
 }
+
+/* ---- loop.c ---- */
+
+/* zk_parallel_for_on(). eager: each piece is a task from the start, so that all of
+ * them can run at once, and not just a half of what somebody has in hand. */
+zk_err_t zk__parallel_for(zk_runtime_t *lane, size_t begin, size_t end,
+                          size_t grain, zk_range_fn body, void *arg,
+                          bool eager);
 
 /* ---- group.c ---- */
 

@@ -12,8 +12,11 @@
  * what it has left. There is at least one stealable half before the first call.
  *
  * With grain 0 the number of iterations per call is learnt: it grows fourfold
- * while a call takes less than TARGET_NS / 4 and shrinks when one takes four
- * times TARGET_NS. What one worker has learnt the others start from.
+ * while a call takes less than TARGET_NS / 4, and is set to what TARGET_NS would
+ * have been enough for when one takes twice as long. What one worker has learnt the
+ * others start from. Since what comes next may be a thousand times as dear, no call
+ * gets more than an eighth of the range in hand, unless a sixteenth of what was
+ * learnt is more: that is too short for anybody to wait for.
  */
 #include "private/bits.h"
 #include "private/check.h"
@@ -29,6 +32,7 @@ struct loop {
     void *arg;
     size_t begin;
     size_t grain;          /* 0: learn */
+    bool eager;            /* cut it all up before the first call */
     _Atomic size_t learnt; /* iterations per call, with grain 0 */
 };
 
@@ -68,10 +72,22 @@ call_and_learn(struct loop *loop, size_t begin, size_t n)
     if (took < TARGET_NS / 4 && n <= SIZE_MAX / 4) {
         if (n * 4 > zk_load_relaxed(&loop->learnt)) /* not a short rest */
             zk_store_relaxed(&loop->learnt, n * 4);
-    } else if (took > TARGET_NS * 4 && n > 1) {
-        zk_store_relaxed(&loop->learnt, n / 2);
+    } else if (took > TARGET_NS * 2 && n > 1) {
+        double enough = (double)n * ((double)TARGET_NS / (double)took);
+
+        zk_store_relaxed(&loop->learnt, zk_max_size((size_t)enough, 1));
     }
     return code;
+}
+
+/* Iterations of the next call, with grain 0. pre: begin < end */
+static size_t
+next_call(const struct loop *loop, size_t begin, size_t end)
+{
+    size_t learnt = zk_load_relaxed(&loop->learnt);
+    size_t most = zk_max_size((end - begin) / 8, learnt / 16);
+
+    return zk_min_size(learnt, zk_max_size(most, 1));
 }
 
 static int
@@ -86,7 +102,7 @@ run_range(struct zk_job *job, uintptr_t x, uintptr_t y)
     while (begin < end) {
         int code;
 
-        if (end - begin > unit && hungry(self)) {
+        while (end - begin > unit && (loop->eager || hungry(self))) {
             size_t cut = middle(loop, begin, end);
 
             zk__task_push(self, job, cut, end);
@@ -98,7 +114,7 @@ run_range(struct zk_job *job, uintptr_t x, uintptr_t y)
             code = loop->body(begin, begin + n, loop->arg);
             begin += n;
         } else {
-            size_t n = zk_min_size(zk_load_relaxed(&loop->learnt), end - begin);
+            size_t n = zk_min_size(next_call(loop, begin, end), end - begin);
 
             code = call_and_learn(loop, begin, n);
             begin += n;
@@ -203,8 +219,8 @@ run_alone(struct loop *loop, size_t end)
 }
 
 zk_err_t
-zk_parallel_for_on(zk_runtime_t *lane, size_t begin, size_t end, size_t grain,
-                   zk_range_fn body, void *arg)
+zk__parallel_for(zk_runtime_t *lane, size_t begin, size_t end, size_t grain,
+                 zk_range_fn body, void *arg, bool eager)
 {
     struct zk_slot *self = zk__thread.slot;
     struct loop loop = {.job = {.run = run_range},
@@ -212,6 +228,7 @@ zk_parallel_for_on(zk_runtime_t *lane, size_t begin, size_t end, size_t grain,
                         .arg = arg,
                         .begin = begin,
                         .grain = grain,
+                        .eager = eager,
                         .learnt = 1};
     zk_err_t err;
 
@@ -234,6 +251,13 @@ zk_parallel_for_on(zk_runtime_t *lane, size_t begin, size_t end, size_t grain,
     err = run_with_threads(self, &loop, end);
     zk__member_leave(self);
     return err;
+}
+
+zk_err_t
+zk_parallel_for_on(zk_runtime_t *lane, size_t begin, size_t end, size_t grain,
+                   zk_range_fn body, void *arg)
+{
+    return zk__parallel_for(lane, begin, end, grain, body, arg, false);
 }
 
 zk_err_t

@@ -59,6 +59,7 @@ move_in(zk_runtime_t *lane, struct zk_slot *self)
     self->phase = lane->outside;
     self->job = NULL;
     self->frame = zk__deque_mark(&self->deque);
+    self->floor = 0;
     zk__thread.slot = self;
     zk__forks = &self->forks.open;
     return self;

@@ -87,6 +87,7 @@ zk__task_run(struct zk_slot *self, struct zk_task task)
         zk__job_fail(job, ZK_ECANCELED); /* unless it has a code */
     }
     ZK_ASSERT(self->forks.open.next == forked); /* it has joined its forks */
+    (void)forked;
     self->frame = outer_frame < self->frame ? outer_frame : self->frame;
     self->job = outer_job;
     if (outer_job == NULL)

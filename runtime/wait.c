@@ -19,6 +19,10 @@
  * own deque over to the inbox: who waits elsewhere for one of them, or this very
  * thread when it is a task of the job, would not get at it otherwise.
  *
+ * Inside of zk_isolate() the first of them are those only that were pushed since it
+ * began. What is older in the own deque is handed over as soon as the thread naps,
+ * and comes back as 2 if it is of the job.
+ *
  * For 3 each slot shows as `root` the id of the job of the stolen task that it
  * works on. (Ids differ for ever; a loop's address is the next loop's, too.)
  *
@@ -210,7 +214,8 @@ run_stolen(struct zk_slot *self, struct zk_task task)
 void
 zk__wait_job(struct zk_slot *self, struct zk_job *job)
 {
-    int64_t mark = job->owner == self->index ? job->mark : self->frame;
+    int64_t since = job->owner == self->index ? job->mark : self->frame;
+    int64_t mark = since > self->floor ? since : self->floor;
     struct patience patience = {0, 0, 0};
     struct zk_task task;
 
@@ -232,6 +237,27 @@ zk__wait_job(struct zk_slot *self, struct zk_job *job)
             be_patient(self->lane, &patience, job_is_done, job);
         }
     }
+}
+
+int
+zk_isolate(zk_task_fn fn, void *arg)
+{
+    struct zk_slot *self = zk__thread.slot;
+    int64_t outer;
+    int code;
+
+    if (fn == NULL)
+        return ZK_EINVAL;
+    if (self == NULL)
+        return fn(arg);
+    if (zk__forks_private(&self->forks))
+        zk__forks_share(self); /* K2 */
+    outer = self->floor;
+    self->floor = zk__deque_mark(&self->deque);
+    code = fn(arg);
+    if (zk__thread.slot == self)
+        self->floor = outer;
+    return code;
 }
 
 void

@@ -1,5 +1,5 @@
 /*
- * parallel.h - loops, groups of tasks, and submission from outside.
+ * parallel.h - loops, sums, groups of tasks, and submission from outside.
  *
  * Owns:   everything that gives the workers something to do.
  * Never:  decides where memory comes from: a task allocates for the phase
@@ -54,6 +54,131 @@ ZK_API zk_err_t zk_parallel_for(size_t begin, size_t end, size_t grain,
 
 ZK_API zk_err_t zk_parallel_for_on(zk_runtime_t *lane, size_t begin, size_t end,
                                    size_t grain, zk_range_fn body, void *arg);
+
+/*
+ * Options of one loop. A field that is zero means "as usual". Later versions append
+ * fields and tell the old callers by `size`: initialise with ZK_LOOP_OPTIONS.
+ */
+typedef struct {
+    size_t size;          /* sizeof(zk_loop_options_t) */
+    size_t grain;         /* as in zk_parallel_for() */
+    unsigned max_workers; /* no more of them at once, the caller included */
+    unsigned affinity;    /* 1: the same part of the range goes to the same
+                             slot in each such loop, while that one keeps up */
+} zk_loop_options_t;
+
+#ifdef __cplusplus
+#    define ZK_LOOP_OPTIONS_INIT               \
+        {                                      \
+            sizeof(zk_loop_options_t), 0, 0, 0 \
+        }
+#else
+#    define ZK_LOOP_OPTIONS(...)                                       \
+        (&(const zk_loop_options_t){.size = sizeof(zk_loop_options_t), \
+                                    __VA_ARGS__})
+#    define ZK_LOOP_OPTIONS_INIT              \
+        {                                     \
+            .size = sizeof(zk_loop_options_t) \
+        }
+#endif
+
+/*
+ * zk_parallel_for() with options; NULL: none. lane NULL: the one that the caller is
+ * in, else the default lane.
+ *
+ * With max_workers or affinity the range is dealt out in one share for each worker,
+ * and in pieces of the grain, or of 1/32 of a share. Who is through with a share
+ * helps with the others: the next one's first.
+ *
+ * Errors: as for zk_parallel_for(); also
+ *         ZK_EINVAL  options->size is not one the library knows, or affinity
+ *                    neither 0 nor 1
+ */
+ZK_API zk_err_t zk_parallel_for_ex(zk_runtime_t *lane, size_t begin, size_t end,
+                                   const zk_loop_options_t *options,
+                                   zk_range_fn body, void *arg);
+
+/* [begin, end), cut at multiples of the grain from begin. grain 0: in 32 parts. */
+typedef struct {
+    size_t begin, end, grain;
+} zk_range_t;
+
+/* Rows [row, row_end) of columns [column, column_end). */
+typedef int (*zk_range_2d_fn)(size_t row, size_t row_end, size_t column,
+                              size_t column_end, void *arg);
+
+/*
+ * Runs body over all tiles of rows x columns, as zk_parallel_for() does over a
+ * range: each tile is one call. Their shape does not depend on who runs them. A
+ * worker goes through tiles row by row.
+ *
+ * Errors: as for zk_parallel_for(); also
+ *         ZK_EINVAL  more than SIZE_MAX tiles
+ */
+ZK_API zk_err_t zk_parallel_for_2d(zk_range_t rows, zk_range_t columns,
+                                   zk_range_2d_fn body, void *arg);
+
+/*
+ * What is summed up, in the widest sense: values of `bytes` bytes, which can be
+ * copied with memcpy(), with an operation that is associative, or nearly so.
+ *
+ * `fold` adds iterations [begin, end) to *value, in their order. `combine` adds
+ * *right to *left, which stands for earlier iterations. Both may be called from many
+ * threads at once, on values of their own. A non-zero result of fold cancels the
+ * rest, as in a loop.
+ */
+typedef struct {
+    size_t size; /* sizeof(zk_reduction_t) */
+    size_t bytes;
+    const void *identity; /* what a sum of nothing is */
+    int (*fold)(size_t begin, size_t end, void *value, void *arg);
+    void (*combine)(void *left, const void *right, void *arg);
+    void *arg;
+} zk_reduction_t;
+
+/*
+ * Sums up [begin, end) into *result; the sum of nothing where it is empty.
+ *
+ * The range is cut into at most 1024 cells, which are combined as a balanced tree.
+ * Where it is cut follows from begin, end and grain alone. So the result has the
+ * same bytes for any number of workers, also where the operation is not quite
+ * associative, as with floating-point numbers. No call of fold gets more than
+ * `grain` iterations; 0: a cell at once.
+ *
+ * Thread: any. Whoever waits runs nothing but this sum and what it spawned.
+ * Cost:   memory for the cells while it runs: heap or arena, as zk_malloc().
+ * Errors: the first non-zero result of fold; *result is undefined
+ *         ZK_EINVAL  a function or pointer is NULL, bytes is 0, or size is not
+ *                    one the library knows
+ *         ZK_ENOMEM  no memory for the cells; nothing ran
+ *         ZK_ECANCELED  as for zk_parallel_for()
+ */
+ZK_API zk_err_t zk_parallel_reduce(size_t begin, size_t end, size_t grain,
+                                   const zk_reduction_t *r, void *result);
+
+/*
+ * Runs body over [begin, end) with running sums. `fold` sums up each cell first. Then
+ * body finds in *sum what all iterations before its begin are together, and leaves
+ * there what those before its end are. Cells, errors and what is the same for any
+ * number of workers are those of zk_parallel_reduce(). *total receives the sum of
+ * all, and may be NULL.
+ */
+typedef int (*zk_scan_fn)(size_t begin, size_t end, void *sum, void *arg);
+
+ZK_API zk_err_t zk_parallel_scan(size_t begin, size_t end, size_t grain,
+                                 const zk_reduction_t *r, zk_scan_fn body,
+                                 void *total);
+
+/*
+ * Runs fn(arg) and returns its result. While fn waits for something, this thread
+ * runs no task that it spawned before, unless it is of the very group that is waited
+ * for. (A wait for a group runs what the thread spawned since the group's first task,
+ * of other groups, too: which may want a lock that was taken meanwhile. In a loop and
+ * in a join this cannot happen.)
+ *
+ * Thread: any. ZK_EINVAL: fn is NULL.
+ */
+ZK_API int zk_isolate(zk_task_fn fn, void *arg);
 
 /*
  * A set of tasks that are waited for together. Storage is the caller's and must

@@ -181,6 +181,80 @@ parallel_for(std::size_t begin, std::size_t end, std::size_t grain, F &&body)
 namespace detail
 {
 
+/* fold and combine of a reduction, and the first exception that left them. */
+template <class T, class Fold, class Combine> struct sum {
+    Fold &fold;
+    Combine &combine;
+    std::atomic<bool> thrown{false};
+    std::exception_ptr what{};
+
+    void keep() noexcept
+    {
+        if (!thrown.exchange(true))
+            what = std::current_exception();
+    }
+
+    static int run_fold(std::size_t begin, std::size_t end, void *value,
+                        void *arg) noexcept
+    {
+        sum *self = static_cast<sum *>(arg);
+        T *v = static_cast<T *>(value);
+
+        try {
+            *v = self->fold(begin, end, *v);
+            return ZK_OK;
+        } catch (...) {
+            self->keep();
+            return ZK_ECANCELED;
+        }
+    }
+
+    static void run_combine(void *left, const void *right, void *arg) noexcept
+    {
+        sum *self = static_cast<sum *>(arg);
+        T *l = static_cast<T *>(left);
+
+        try {
+            *l = self->combine(*l, *static_cast<const T *>(right));
+        } catch (...) {
+            self->keep();
+        }
+    }
+};
+
+} // namespace detail
+
+/*
+ * zk_parallel_reduce() of values of T, which is trivially copyable: fold(begin, end,
+ * sum) returns the sum with iterations [begin, end) added, combine(left, right) that
+ * of two. Rethrows the first exception of either; throws zk::error on an error of
+ * the library.
+ */
+template <class T, class Fold, class Combine>
+T
+parallel_reduce(std::size_t begin, std::size_t end, std::size_t grain,
+                const T &identity, Fold &&fold, Combine &&combine)
+{
+    static_assert(std::is_trivially_copyable_v<T> && alignof(T) <= 64,
+                  "values are copied as bytes, to places aligned to 64");
+    using both = detail::sum<T, std::remove_reference_t<Fold>,
+                             std::remove_reference_t<Combine>>;
+    both sum{fold, combine};
+    zk_reduction_t r = {sizeof r,       sizeof(T),         &identity,
+                        both::run_fold, both::run_combine, &sum};
+    T result = identity;
+    zk_err_t err = zk_parallel_reduce(begin, end, grain, &r, &result);
+
+    if (sum.what)
+        std::rethrow_exception(sum.what);
+    if (err != ZK_OK)
+        throw error(err);
+    return result;
+}
+
+namespace detail
+{
+
 /* One of two calls, and the exception that left it. */
 template <class F> struct call {
     F &fn;

@@ -125,12 +125,44 @@ test_ranges_near_size_max_neither_wrap_nor_stop_early(void **state)
             check_loop(lane, SIZE_MAX / 2, SIZE_MAX, grains[g], false);
             check_loop(lane, SIZE_MAX / 3, SIZE_MAX - 5, grains[g], false);
         }
-        check_loop(lane, 0, SIZE_MAX, 0, false); /* learns to take all */
+        check_loop(lane, 0, SIZE_MAX, 0, false); /* learns to take an eighth */
         check_loop(lane, SIZE_MAX - 1, SIZE_MAX, 0, true);
         check_loop(lane, SIZE_MAX - 1000, SIZE_MAX, 0, true);
         check_loop(lane, SIZE_MAX - 1000, SIZE_MAX, 7, true);
         assert_int_equal(zk_runtime_close(lane), ZK_OK);
     }
+}
+
+enum { CALLS = 20000 };
+
+struct longest {
+    unsigned too_long;
+};
+
+/* What a call may have at most when the rest may be a thousand times as dear. */
+static int
+check_length(size_t begin, size_t end, void *arg)
+{
+    struct longest *l = arg;
+    size_t rest = CALLS - begin;
+
+    l->too_long +=
+        end - begin > 1 && end - begin > rest / 8 && end - begin > CALLS / 32;
+    return 0;
+}
+
+static void
+test_no_call_gets_most_of_a_range_before_its_cost_is_known(void **state)
+{
+    zk_runtime_t *lane = rt_lane(1, 2);
+    struct longest l = {0};
+
+    (void)state;
+    assert_int_equal(zk_runtime_enter(lane), ZK_OK);
+    assert_int_equal(zk_parallel_for(0, CALLS, 0, check_length, &l), ZK_OK);
+    assert_int_equal(l.too_long, 0);
+    assert_int_equal(zk_runtime_leave(), ZK_OK);
+    assert_int_equal(zk_runtime_close(lane), ZK_OK);
 }
 
 static void
@@ -548,6 +580,8 @@ main(void)
             test_every_iteration_runs_once_for_many_ranges_and_grains),
         cmocka_unit_test(test_every_iteration_runs_once_for_random_ranges),
         cmocka_unit_test(test_ranges_near_size_max_neither_wrap_nor_stop_early),
+        cmocka_unit_test(
+            test_no_call_gets_most_of_a_range_before_its_cost_is_known),
         cmocka_unit_test(
             test_an_empty_or_reversed_range_is_ok_and_calls_nothing),
         cmocka_unit_test(test_a_loop_without_a_body_is_refused),
