@@ -168,7 +168,7 @@ struct zk_arena_use {
     size_t peak_bytes;
     size_t stage_peak_bytes;
     size_t scratch_peak_bytes;
-    size_t locked_bytes;        /* of both peaks; the phase is or was secret */
+    size_t locked_bytes; /* of both peaks; the phase is or was secret */
     int hide_error, show_error, lock_error; /* errno of a refusal, or 0 */
 };
 

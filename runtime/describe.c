@@ -53,11 +53,10 @@ list_cpus(const struct zk_topology *t, const unsigned *units, unsigned n,
 
         while (++i < n && t->pus[units[i]].os_index == last + 1)
             last++;
-        wrote = first == last
-                    ? snprintf(text + used, room - used, "%s%u",
-                               used != 0 ? "," : "", first)
-                    : snprintf(text + used, room - used, "%s%u-%u",
-                               used != 0 ? "," : "", first, last);
+        wrote = first == last ? snprintf(text + used, room - used, "%s%u",
+                                         used != 0 ? "," : "", first)
+                              : snprintf(text + used, room - used, "%s%u-%u",
+                                         used != 0 ? "," : "", first, last);
         used += wrote > 0 ? (size_t)wrote : 0;
     }
 }
@@ -161,9 +160,8 @@ describe_memory(struct zk_writer *w, const zk_runtime_t *lane)
     zk__write_number(w, "arenas", zk_load_relaxed(&lane->nphases));
     zk__write_word(w, "nodes", numa_word(lane));
     if (zk_load_relaxed(&lane->numa_error) != 0)
-        zk__write_number(
-            w, "mbind_error",
-            (unsigned)zk_load_relaxed(&lane->numa_error));
+        zk__write_number(w, "mbind_error",
+                         (unsigned)zk_load_relaxed(&lane->numa_error));
     if (arena != NULL) {
         zk__write_bool(w, "stale_pointers_trap",
                        zk__arena_trap(arena) != ZK_TRAP_OFF);
@@ -179,17 +177,15 @@ describe_memory(struct zk_writer *w, const zk_runtime_t *lane)
                    lane->budget_from != NULL ? lane->budget_from : "built-in");
     zk__write_bytes(w, "container_limit", lane->memory_limit, "none");
     if (getrlimit(RLIMIT_AS, &limit) == 0)
-        zk__write_bytes(w, "address_space_limit",
-                        limit.rlim_cur == RLIM_INFINITY
-                            ? SIZE_MAX
-                            : (size_t)limit.rlim_cur,
-                        "none");
+        zk__write_bytes(
+            w, "address_space_limit",
+            limit.rlim_cur == RLIM_INFINITY ? SIZE_MAX : (size_t)limit.rlim_cur,
+            "none");
     if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0)
-        zk__write_bytes(w, "lock_limit",
-                        limit.rlim_cur == RLIM_INFINITY
-                            ? SIZE_MAX
-                            : (size_t)limit.rlim_cur,
-                        "none");
+        zk__write_bytes(
+            w, "lock_limit",
+            limit.rlim_cur == RLIM_INFINITY ? SIZE_MAX : (size_t)limit.rlim_cur,
+            "none");
     zk__write_close(w);
 }
 
@@ -237,8 +233,8 @@ zk_runtime_describe(const zk_runtime_t *lane, enum zk_form form, char *text,
 void
 zk__display(const zk_runtime_t *lane)
 {
-    enum zk_form form = lane->config.display == ZK_DISPLAY_JSON ? ZK_JSON
-                                                                : ZK_TEXT;
+    enum zk_form form =
+        lane->config.display == ZK_DISPLAY_JSON ? ZK_JSON : ZK_TEXT;
     size_t length, done = 0;
     char *text;
 

@@ -174,7 +174,8 @@ struct zk_runtime {
     /* Warm start: see warm.c. */
     ZK_ALIGNED_LINE _Atomic uint32_t warm_left; /* pieces to do; a futex */
     _Atomic bool warm_refused; /* by the system: the rest is left out */
-    _Atomic uint64_t warmed;   /* bytes */
+    bool warm_alone; /* constant once open: not every worker has a thread */
+    _Atomic uint64_t warmed; /* bytes */
     pthread_mutex_t learn_lock;
     bool learning;         /* under learn_lock, as are ... */
     struct zk_learn learn; /* the marks of this run */

@@ -14,6 +14,8 @@
  * V1  A piece is taken once: whoever adds to warm_next has it.
  * V2  Each piece that is taken is counted off warm_left when it is done, also
  *     where it was left out: a begin that finds 0 there has all slabs quiet.
+ * V3  Each slot has somebody who takes its pieces, near or far: a thread of its own,
+ *     else the first begin; nobody need be in slot 0.
  *
  * R1 -> A1   who finds warm_left at 0 sees the slabs as the helpers left them
  */
@@ -157,10 +159,10 @@ zk__warm_finish(struct zk_slot *self)
     if (ZK_LIKELY(zk_load_acquire(&lane->warm_left) == 0)) /* A1 <- R1 */
         return;
     zk__warm_help(self);
-    if (zk_load_acquire(&lane->threads) < lane->nworkers - 1) /* refused */
-        for (unsigned i = 0; i < lane->nworkers; i++)
-            while (take_piece(lane, &lane->slots[i]))
-                ;
+    /* V3 */
+    for (unsigned i = 0; i < (lane->warm_alone ? lane->nworkers : 1); i++)
+        while (take_piece(lane, &lane->slots[i]))
+            ;
     while ((left = zk_load_acquire(&lane->warm_left)) != 0) /* A1 <- R1 */
         zk__futex_wait(&lane->warm_left, left, ZK_FOREVER);
 }
@@ -204,8 +206,11 @@ zk__warm_open(zk_runtime_t *lane)
     if (asked == SIZE_MAX)
         bytes = learnt_sizes(lane);
     lane->phases[0]->idle_since_ns = zk_now_ns();
-    if (expect(lane, bytes))
-        zk__lane_start(lane);
+    if (!expect(lane, bytes))
+        return;
+    zk__lane_start(lane);
+    lane->warm_alone =
+        lane->borrows || zk_load_acquire(&lane->threads) < lane->nworkers - 1;
 }
 
 void

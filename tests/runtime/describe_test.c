@@ -44,9 +44,9 @@ test_settings_come_with_their_sources(void **state)
     test_clean_environment();
     setenv("ZK_ALLOC_TRAP", "off", 1);
     setenv("ZK_SEED", "0", 1); /* the built-in value, and yet the user's */
-    lane = open_with(ZK_OPTIONS(.workers = 3, .min_bytes = 8192,
-                                .trap = ZK_TRAP_AUTO,
-                                .notice = test_no_notice));
+    lane =
+        open_with(ZK_OPTIONS(.workers = 3, .min_bytes = 8192,
+                             .trap = ZK_TRAP_AUTO, .notice = test_no_notice));
     assert_true(says(lane, "- ZK_NUM_WORKERS 3, from options\n"));
     assert_true(says(lane, "- ZK_ALLOC_MIN_BYTES 8K, from options\n"));
     assert_true(says(lane, "- ZK_ALLOC_TRAP off, from environment\n"));
@@ -108,7 +108,8 @@ describe_imagined(void *arg)
     CHILD_CHECK(says(lane, "why: one for each of 4 cores"));
     CHILD_CHECK(says(lane, "imagined: package:2 [numa] core:2 pu:2\n"));
     CHILD_CHECK(
-        says(lane, "- worker 0, cpus 0, core 0, node 0, steals_from | 1 || 2 3") ||
+        says(lane,
+             "- worker 0, cpus 0, core 0, node 0, steals_from | 1 || 2 3") ||
         says(lane, "- worker 0, cpus 0, core 0, node 0, steals_from 1 || 2 3"));
     CHILD_CHECK(says(lane, "- worker 3, cpus 6, core 3, node 1, "));
     CHILD_CHECK(zk_runtime_close(lane) == ZK_OK);

@@ -26,6 +26,7 @@ static struct {
     int populate;     /* errno of MADV_POPULATE_WRITE; 0: as it is */
     size_t available; /* memory; 0: as it is */
     bool threads;     /* none are started */
+    bool near;        /* every slot is on a node of its own */
 } refuse;
 
 int __real_madvise(void *p, size_t n, int advice);
@@ -59,6 +60,18 @@ __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a,
                       void *(*fn)(void *), void *arg)
 {
     return refuse.threads ? EAGAIN : __real_pthread_create(t, a, fn, arg);
+}
+
+unsigned __real_zk__topology_distance(const struct zk_topology *t, unsigned a,
+                                      unsigned b);
+unsigned __wrap_zk__topology_distance(const struct zk_topology *t, unsigned a,
+                                      unsigned b);
+
+unsigned
+__wrap_zk__topology_distance(const struct zk_topology *t, unsigned a,
+                             unsigned b)
+{
+    return refuse.near ? 2 : __real_zk__topology_distance(t, a, b);
 }
 
 /* ---- lanes ------------------------------------------------------------------------ */
@@ -351,6 +364,29 @@ test_several_openers_begin_at_once(void **state)
         assert_non_null(right);
     }
     assert_int_equal(zk_runtime_close(lane), ZK_OK);
+}
+
+/* Slot 0 is nobody's, or that of a thread that begins nothing; and no worker is
+ * near enough to help there. */
+static void
+test_opener_in_another_slot_does_what_is_left_of_the_first(void **state)
+{
+    (void)state;
+    for (unsigned workers = 1; workers <= 3; workers++) {
+        zk_runtime_t *lane;
+        pthread_t thread;
+        void *right;
+
+        refuse.near = true;
+        lane = lane_with(workers, 24 * MIB, ZK_HUGE_NEVER);
+        assert_int_equal(zk_runtime_enter(lane), ZK_OK);
+        assert_int_equal(zk_slot(), 0);
+        assert_int_equal(pthread_create(&thread, NULL, prove, lane), 0);
+        pthread_join(thread, &right);
+        assert_non_null(right);
+        assert_int_equal(test_stats(lane).prefaulted, workers * 24 * MIB);
+        assert_int_equal(zk_runtime_close(lane), ZK_OK);
+    }
 }
 
 static int
@@ -680,6 +716,7 @@ main(void)
         warm_test(test_populated_memory_is_zero_and_known_to_be),
         warm_test(test_nobody_waits_for_ever),
         warm_test(test_several_openers_begin_at_once),
+        warm_test(test_opener_in_another_slot_does_what_is_left_of_the_first),
         warm_test(test_child_of_fork_does_not_wait_for_the_parents_workers),
         warm_test(test_secret_phase_may_be_the_first),
         warm_test(test_budget_is_kept_and_serves_the_phase),

@@ -85,7 +85,7 @@ test_what_does_not_fit_is_cut_and_counted(void **state)
     (void)state;
     for (size_t room = 0; room <= sizeof as_json + 8; room++) {
         char *out = malloc(room + 1);
-        size_t kept = room == 0                 ? 0
+        size_t kept = room == 0               ? 0
                       : room < sizeof as_json ? room - 1
                                               : sizeof as_json - 1;
 

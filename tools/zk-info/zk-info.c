@@ -74,15 +74,16 @@ print(const zk_runtime_t *lane, enum zk_form form)
 static int
 usage(FILE *to, int code)
 {
-    fputs("usage: zk-info [--json] [--idle]\n"
-          "\n"
-          "Prints what zkrt decides on this machine and in this environment, and "
-          "why.\n"
-          "\n"
-          "  --json   as one JSON object\n"
-          "  --idle   without the small phase that shows what the system "
-          "refuses\n",
-          to);
+    fputs(
+        "usage: zk-info [--json] [--idle]\n"
+        "\n"
+        "Prints what zkrt decides on this machine and in this environment, and "
+        "why.\n"
+        "\n"
+        "  --json   as one JSON object\n"
+        "  --idle   without the small phase that shows what the system "
+        "refuses\n",
+        to);
     return code;
 }
 
