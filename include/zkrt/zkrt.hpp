@@ -76,6 +76,12 @@ class phase
         zk__phase_guard_close(&guard_);
     }
 
+    /* As zk_phase_reserve(): throws what it answers, such as ZK_EBUDGET. */
+    void reserve(std::size_t bytes)
+    {
+        check(zk_phase_reserve(bytes));
+    }
+
     void end()
     {
         if (guard_.depth == 0)

@@ -470,6 +470,42 @@ test_the_block_form_ends_on_every_way_out_too(void **)
     assert_int_equal(zk_runtime_leave(), ZK_OK);
 }
 
+/* The guard's end throws the budget's code, its destructor keeps quiet. */
+static void
+test_over_the_budget_is_an_exception_where_it_is_asked_for(void **)
+{
+    zk_options_t options = ZK_OPTIONS_INIT;
+    zk_runtime_t *small = nullptr;
+    bool null = false, null_again = false;
+    int reserved, ended, quiet;
+
+    options.workers = 1;
+    options.slab_bytes = std::size_t{16} << 20;
+    options.budget_bytes = std::size_t{4} << 20;
+    options.bind = ZK_BIND_NONE;
+    options.notice = cxx_no_notice;
+    assert_int_equal(zk_runtime_open(&small, &options), ZK_OK);
+    {
+        zk::phase phase(small, "over");
+
+        reserved = cxx_code_of([&] { phase.reserve(std::size_t{5} << 20); });
+        null = zk_malloc(std::size_t{5} << 20) == nullptr;
+        ended = cxx_code_of([&] { phase.end(); });
+    }
+    quiet = cxx_code_of([&] {
+        zk::phase phase(small, "over");
+
+        phase.reserve(std::size_t{3} << 20);
+        null_again = zk_malloc(std::size_t{5} << 20) == nullptr;
+    });
+    assert_int_equal(reserved, ZK_EBUDGET);
+    assert_int_equal(ended, ZK_EBUDGET);
+    assert_true(null && null_again);
+    assert_int_equal(quiet, 1); /* nothing was thrown */
+    assert_int_equal(zk_phase_error(), ZK_EBUDGET);
+    assert_int_equal(zk_runtime_close(small), ZK_OK);
+}
+
 int
 main()
 {
@@ -488,6 +524,8 @@ main()
         cmocka_unit_test(test_a_guard_whose_phase_has_ended_ends_nothing_else),
         cmocka_unit_test(test_an_error_tells_its_code_and_its_sentence),
         cmocka_unit_test(test_the_block_form_ends_on_every_way_out_too),
+        cmocka_unit_test(
+            test_over_the_budget_is_an_exception_where_it_is_asked_for),
     };
 
     cxx_begin();
