@@ -417,7 +417,9 @@ test_a_path_that_is_too_long_is_no_limit(void **state)
 
     (void)state;
     memset(line, 'a', sizeof line - 1);
-    memcpy(line, "0::/", 4);
+    line[0] = '0';
+    line[1] = line[2] = ':';
+    line[3] = '/';
     put("/proc/self/cgroup", line);
     put("/proc/self/mountinfo", V2_MOUNTS);
     put("/sys/fs/cgroup/memory.max", "100000000\n");

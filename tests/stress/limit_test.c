@@ -400,13 +400,11 @@ one_run(struct counts *c, uint64_t seed)
         alarm(60);
         _exit(run(test_next(&random)));
     }
-    if (pid < 0 || waitpid(pid, &status, 0) != pid)
-        c->crashed++;
-    else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
-        c->killed++;
-    else if (WIFEXITED(status) && WEXITSTATUS(status) >= ALL_SERVED &&
-             WEXITSTATUS(status) <= NO_GROUP)
+    if (pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+        WEXITSTATUS(status) >= ALL_SERVED && WEXITSTATUS(status) <= NO_GROUP)
         c->ended[WEXITSTATUS(status) - ALL_SERVED]++;
+    else if (pid > 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+        c->killed++;
     else
         c->crashed++;
     stop_neighbour(neighbour);
