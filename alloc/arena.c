@@ -433,7 +433,7 @@ zk__arena_destroy(struct zk_arena *a)
     for (unsigned i = 0; ZK_HAVE_ASAN && i < a->nslots; i++)
         unmark(a, i);
     charged = zk__arena_charged(a);
-    zk__budget_unclaim(&a->budget);
+    zk__budget_unclaim(&a->budget, SIZE_MAX);
     zk__budget_leaving(charged);
     zk__os_unmap(a->base, a->reserved);
     zk__budget_give(charged);
@@ -538,13 +538,13 @@ window_is_over(struct zk_arena *a, uint64_t now)
 }
 
 size_t
-zk__arena_release(struct zk_arena *a, size_t bytes)
+zk__arena_release(struct zk_arena *a, size_t bytes, bool all)
 {
     unsigned n = zk_load_relaxed(&a->active);
     size_t released = 0;
 
     for (unsigned i = 0; i < n && released < bytes; i++)
-        released += zk__keep_release(&a->slabs[i], bytes - released);
+        released += zk__keep_release(&a->slabs[i], bytes - released, all);
     return released;
 }
 
@@ -561,7 +561,7 @@ zk__arena_give_up(struct zk_arena *a)
         zk__slab_reset(s);
         zk__keep_forget(s);
         zk__keep_forget(s);
-        tail |= zk__keep_give_up(s, 0);
+        tail |= zk__keep_give_up(s, 0, false);
     }
     return tail;
 }
@@ -574,7 +574,8 @@ reset_slabs(struct zk_arena *a, bool move, bool forget)
     /* After a refusal nothing is kept for its own sake: the next phase may need
      * it on another slot, and takes back what is still there. */
     bool refused = zk__budget_begin(&a->budget);
-    bool keep_all = a->want.keep_bytes == SIZE_MAX && !refused;
+    bool tight = refused || zk__budget_is_tight(&a->budget);
+    bool keep_all = a->want.keep_bytes == SIZE_MAX && !tight;
     size_t least = refused ? 0 : a->want.keep_bytes;
 
     for (unsigned i = 0; i < n; i++) {
@@ -589,7 +590,7 @@ reset_slabs(struct zk_arena *a, bool move, bool forget)
             zk__keep_note(&a->slabs[i]);
         }
         zk__slab_reset(&a->slabs[i]);
-        if (!keep_all && zk__keep_give_up(&a->slabs[i], least))
+        if (!keep_all && zk__keep_give_up(&a->slabs[i], least, tight))
             a->tails = true;
         if (!used || a->nsites == 1)
             continue;

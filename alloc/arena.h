@@ -135,8 +135,9 @@ size_t zk__arena_resident(void);
 /* What the arena's slabs have charged, without the claim of its phase. */
 size_t zk__arena_charged(const struct zk_arena *a);
 
-/* Releases up to so many bytes of tails (keep.h); how many. Any thread. */
-size_t zk__arena_release(struct zk_arena *a, size_t bytes);
+/* Releases up to so many bytes of tails, `all`: also what is kept (keep.h); how
+ * many. Any thread. */
+size_t zk__arena_release(struct zk_arena *a, size_t bytes, bool all);
 
 /*
  * Gives up all of an arena that nobody holds: its data are dead. True: there is

@@ -162,6 +162,17 @@ zk__budget_limit(const struct zk_budget *b)
     return limit_now(b, 0, true);
 }
 
+/* By the last reading: it is asked at each begin. */
+bool
+zk__budget_is_tight(const struct zk_budget *b)
+{
+    size_t limit = b->limit;
+
+    if (b->watched && zk_load_relaxed(&account.read_ns) != 0)
+        limit = zk_min_size(limit, zk_load_relaxed(&account.ceiling));
+    return zk_load_relaxed(&account.charged) > limit / 4 * 3;
+}
+
 /* ---- charging ----------------------------------------------------------- */
 
 /* Adds n bytes, if the sum is no more than the limit. *have: what was left. */
@@ -194,7 +205,7 @@ admit(struct zk_budget *b, size_t n)
             continue;
         }
         if (world == NULL || world->reclaim == NULL ||
-            world->reclaim(n - have) == 0)
+            world->reclaim(n - have, b->watched) == 0)
             break;
     }
     zk_store_relaxed(&b->need, n);
@@ -267,9 +278,9 @@ zk__budget_claim(struct zk_budget *b, size_t bytes)
 }
 
 void
-zk__budget_unclaim(struct zk_budget *b)
+zk__budget_unclaim(struct zk_budget *b, size_t most)
 {
-    zk__budget_give(zk_exchange_acq_rel(&b->claim, (size_t)0));
+    zk__budget_give(draw(b, most));
 }
 
 bool
@@ -277,7 +288,7 @@ zk__budget_begin(struct zk_budget *b)
 {
     bool refused = zk_load_relaxed(&b->refused) != 0;
 
-    zk__budget_unclaim(b);
+    zk__budget_unclaim(b, SIZE_MAX);
     zk_store_relaxed(&b->refused, 0);
     zk_store_relaxed(&b->need, (size_t)0);
     zk_store_relaxed(&b->have, (size_t)0);

@@ -51,9 +51,9 @@ struct zk_world {
     /* Bytes that the container has left for everybody, may be negative. False:
      * that is not known. Called with the account's lock held. */
     bool (*room)(int64_t *bytes);
-    /* Releases memory that no phase uses, at least so much if there is; how much
-     * it was. */
-    size_t (*reclaim)(size_t bytes);
+    /* Releases memory that no phase uses, at least so much if there is, and what
+     * the heap has free, which is not in the account; how much it was. */
+    size_t (*reclaim)(size_t bytes, bool heap);
 };
 
 /* From here on; NULL: nobody to ask. It stays valid for good. */
@@ -79,11 +79,14 @@ void zk__budget_give(size_t bytes);
  * have. */
 bool zk__budget_claim(struct zk_budget *b, size_t bytes);
 
-/* The phase is over: what is left of its claim is everybody's. */
-void zk__budget_unclaim(struct zk_budget *b);
+/* So much of a claim is everybody's again, if there still is so much of it. */
+void zk__budget_unclaim(struct zk_budget *b, size_t most);
 
 /* A phase begins. True: the last one was refused something. */
 bool zk__budget_begin(struct zk_budget *b);
+
+/* Whether so much is charged that somebody may soon be refused. */
+bool zk__budget_is_tight(const struct zk_budget *b);
 
 /* The phase was refused memory, with this code, by somebody else. */
 void zk__budget_refused(struct zk_budget *b, int code, size_t need);

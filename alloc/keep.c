@@ -86,36 +86,41 @@ release_scratch(struct zk_slab *s, size_t least)
 }
 
 bool
-zk__keep_give_up(struct zk_slab *s, size_t least)
+zk__keep_give_up(struct zk_slab *s, size_t least, bool tight)
 {
-    size_t bytes = zk_max_size(zk_max_size(s->high[0], s->high[1]), least);
-    char *expected = zk_slab_base(s) + s->expected;
-    char *end, *tail_end = s->touched > expected ? s->touched : expected;
+    char *base = zk_slab_base(s), *end, *kept;
+    char *expected = base + s->expected;
+    char *tail_end = s->touched > expected ? s->touched : expected;
+    size_t room = (size_t)(s->limit - base);
+    size_t high = zk_max_size(s->high[0], s->high[1]);
+    size_t bytes =
+        zk_round_up(zk_max_size(high, zk_min_size(least, room)), ZK_HUGE_PAGE);
+    bool tail;
 
-    ZK_ASSERT(zk_slab_next(s) == zk_slab_base(s));
-    release_scratch(s, least);
-    bytes = zk_round_up(bytes, ZK_HUGE_PAGE);
-    if (bytes >= (size_t)(s->end - zk_slab_base(s)))
-        return s->gave_up && (s->gave_up = zk__keep_has_tail(s));
-    end = zk_slab_base(s) + bytes;
-    if (!s->gave_up && tail_end <= end)
+    ZK_ASSERT(zk_slab_next(s) == base);
+    release_scratch(s, zk_min_size(least, room));
+    kept = base + zk_min_size(bytes, room);
+    end = tight ? base : kept;
+    if (!s->gave_up && (end >= s->end || tail_end <= end))
         return false; /* nothing is there: no need to come back for it */
 
     zk__keep_lock(s);
+    s->kept = kept;
     if (s->tail_end > s->end)
         tail_end = s->tail_end;
-    s->end = s->ready = end;
+    if (end < s->end)
+        s->end = s->ready = end;
     zk_slab_clip_ready(s);
-    s->tail_end = tail_end > end ? tail_end : end;
-    s->tail_most =
-        zk_slab_base(s) + zk_round_up((size_t)(s->tail_end - zk_slab_base(s)),
+    s->tail_end = tail_end > s->end ? tail_end : s->end;
+    s->tail_most = base + zk_round_up((size_t)(s->tail_end - base),
                                       ZK_HUGE_PAGE); /* as release does */
-    if (s->touched > end)
-        s->touched = end;
-    s->expected = zk_min_size(s->expected, bytes);
+    if (s->touched > s->end)
+        s->touched = s->end;
+    s->expected = zk_min_size(s->expected, (size_t)(s->end - base));
+    s->gave_up = s->tail_end > s->end;
+    tail = s->tail_end > kept;
     zk__keep_unlock(s);
-    s->gave_up = tail_end > end;
-    return s->gave_up;
+    return tail;
 }
 
 void
@@ -142,14 +147,18 @@ zk__keep_has_tail(struct zk_slab *s)
 }
 
 size_t
-zk__keep_release(struct zk_slab *s, size_t bytes)
+zk__keep_release(struct zk_slab *s, size_t bytes, bool all)
 {
     size_t released = 0;
+    char *floor;
 
     zk__keep_lock(s);
-    if (s->tail_end > s->end) {
+    floor = s->end;
+    if (!all && s->tail_end > s->end && s->kept > s->end)
+        floor = s->kept; /* K5 */
+    if (s->tail_end > floor) {
         char *base = zk_slab_base(s);
-        size_t top = (size_t)(s->top - base), end = (size_t)(s->end - base);
+        size_t top = (size_t)(s->top - base), end = (size_t)(floor - base);
         size_t to = zk_round_up((size_t)(s->tail_end - base), ZK_HUGE_PAGE);
         size_t from = to > bytes ? zk_round_down(to - bytes, ZK_HUGE_PAGE) : 0;
 

@@ -22,6 +22,10 @@
  *     far as the tail went (S2).
  * K4  What was expected of a slab and populated may be in memory as well as what
  *     was touched, and reads as zero.
+ * K5  What recent phases used, below `kept`, is released only instead of refusing
+ *     memory to somebody. Where the budget is nearly used up the tail begins at the
+ *     base, so that a slab which this phase does not use can serve another; what is
+ *     used is taken back step by step.
  */
 #ifndef ZK_ALLOC_KEEP_H
 #define ZK_ALLOC_KEEP_H
@@ -40,12 +44,13 @@ void zk__keep_note(struct zk_slab *s);
 void zk__keep_forget(struct zk_slab *s);
 
 /*
- * Gives up what neither recent phases nor `least` bytes need. True: there is a
- * tail to release.
+ * Gives up what neither recent phases nor `least` bytes need, and where memory is
+ * tight all of it, to be taken back or reclaimed (K5). True: some of the tail is
+ * to be released in any case.
  *
  * pre  just reset
  */
-bool zk__keep_give_up(struct zk_slab *s, size_t least);
+bool zk__keep_give_up(struct zk_slab *s, size_t least, bool tight);
 
 /*
  * Raises end, and takes the tail back as far as it is still there.
@@ -58,11 +63,11 @@ void zk__keep_raise(struct zk_slab *s, char *end);
 bool zk__keep_has_tail(struct zk_slab *s);
 
 /*
- * Releases up to `bytes` of the tail, whole huge pages from its top. Returns how
- * many; 0: there is none left, or the system refuses, and it stays the tail. Any
- * thread.
+ * Releases up to `bytes` of the tail, whole huge pages from its top; `all`: also
+ * what is kept (K5). Returns how many; 0: there is none left, or the system
+ * refuses, and it stays the tail. Any thread.
  */
-size_t zk__keep_release(struct zk_slab *s, size_t bytes);
+size_t zk__keep_release(struct zk_slab *s, size_t bytes, bool all);
 
 /* Around what needs the slab's mapping to itself. */
 void zk__keep_lock(struct zk_slab *s);

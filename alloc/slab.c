@@ -23,6 +23,7 @@
 #include "private/poison.h"
 
 #define COMMIT_CHUNK ((size_t)64 << 20)
+#define STEP_MOST    ((size_t)64 << 20)
 
 struct zk_slab zk__slab_none = {.min_bytes = SIZE_MAX};
 
@@ -69,7 +70,7 @@ zk__slab_init(struct zk_slab *s, char *base, size_t slab_bytes, char *tables,
 
     zk_store_relaxed(&s->base, base);
     zk_slab_set_next(s, base);
-    s->end = s->top = s->tail_end = s->tail_most = base;
+    s->end = s->top = s->tail_end = s->tail_most = s->kept = base;
     s->touched = s->dirty = s->ready = s->hidden = base;
     zk_store_relaxed(&s->peak, base);
     zk_store_relaxed(&s->stage_peak, base);
@@ -167,6 +168,10 @@ extend(struct zk_slab *s, const char *need)
                        : room;
     if (s->huge == ZK_HUGE_AUTO && !zk__huge_choose(s, bytes))
         end = zk_min_size(end, ZK_HUGE_PAGE);
+    if (s->end < s->tail_most) /* K5: no more of a tail than is used soon */
+        end =
+            zk_min_size(end, zk_round_up(bytes + zk_min_size(bytes, STEP_MOST),
+                                         ZK_HUGE_PAGE));
     raise_end(s, end);
     return true;
 }
@@ -560,6 +565,7 @@ zk__slab_move(struct zk_slab *s, char *to)
     s->top = to + (s->top - from);
     s->tail_end = to + (s->tail_end - from);
     s->tail_most = to + (s->tail_most - from);
+    s->kept = to + (s->kept - from);
     s->scratched = to + (s->scratched - from);
     s->hidden = to;
     s->limit = to + (s->limit - from);

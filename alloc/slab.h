@@ -105,6 +105,7 @@ struct zk_slab {
     char *top;                  /* what is committed; end < top: see keep.h */
     char *tail_end;             /* keep.h */
     char *tail_most;            /* what a release of it may reach */
+    char *kept;                 /* K5; as tail_end while there is a tail */
     char *limit;                /* what is reserved, less the guard */
     char *scratch;              /* S7: as far as blocks may go */
     char *scratched;            /* S2: the lowest that scratch ever was */

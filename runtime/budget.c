@@ -92,26 +92,41 @@ zk__budget_decide(zk_runtime_t *lane)
 
 /* ---- admission ------------------------------------------------------------- */
 
+/* Refused after some had been claimed: nothing stays of that but the figures. */
+static zk_err_t
+refuse(struct zk_budget *b, size_t claimed)
+{
+    zk_add_relaxed(&b->need, claimed);
+    zk_add_relaxed(&b->have, claimed);
+    zk_add_relaxed(&b->refusals, (uint64_t)1);
+    zk__budget_unclaim(b, claimed);
+    return ZK_EBUDGET;
+}
+
 zk_err_t
 zk_phase_reserve(size_t bytes)
 {
     const struct zk_slot *self = zk__thread.slot;
+    const struct zk_arena *a = self != NULL ? self->phase->arena : NULL;
+    size_t wants, has, claimed = 0;
     struct zk_budget *b;
-    size_t has, wants, claim;
 
-    if (self == NULL || self->phase->arena == NULL)
+    if (a == NULL)
         return ZK_ESTALE;
     b = &self->phase->arena->budget;
     if (zk_load_relaxed(&b->refused) != 0)
         return ZK_EBUDGET;
-    claim = zk_load_relaxed(&b->claim);
-    has = zk__arena_charged(self->phase->arena) + claim;
-    wants = zk__arena_use(self->phase->arena).bytes;
+    wants = zk__arena_use(a).bytes;
     wants = bytes > SIZE_MAX - wants ? SIZE_MAX : wants + bytes;
-    if (wants <= has || zk__budget_claim(b, wants - has))
-        return ZK_OK;
-    zk_add_relaxed(&b->refusals, (uint64_t)1);
-    return ZK_EBUDGET;
+    /* Again, since what a claim has reclaimed may be the phase's own. */
+    for (;;) {
+        has = zk__arena_charged(a) + zk_load_relaxed(&b->claim);
+        if (wants <= has)
+            return ZK_OK;
+        if (!zk__budget_claim(b, wants - has))
+            return refuse(b, claimed);
+        claimed += wants - has;
+    }
 }
 
 zk_err_t

@@ -81,7 +81,7 @@ become_serial(zk_runtime_t *lane)
                              zk__thread.depth != 0);
         if (lane->phases[i] != zk__thread.last) { /* its opener is not here */
             zk_store_relaxed(&lane->phases[i]->open, false);
-            zk__budget_unclaim(&lane->phases[i]->arena->budget);
+            zk__budget_unclaim(&lane->phases[i]->arena->budget, SIZE_MAX);
             if (zk__cancel_is_open(lane->phases[i]->cell))
                 (void)zk__cancel_close(lane->phases[i]->cell);
             /* One whose slabs were just moving is used no more. */

@@ -227,8 +227,8 @@ void zk__residency_ended(zk_runtime_t *lane);
 uint64_t zk__residency_step(zk_runtime_t *lane);
 
 /* Releases memory of all lanes that no phase uses, at least `bytes` if there is so
- * much; how much it was. */
-size_t zk__residency_reclaim(size_t bytes);
+ * much, and what the heap has free; how much it was. */
+size_t zk__residency_reclaim(size_t bytes, bool heap);
 
 /* ---- budget.c ---- */
 

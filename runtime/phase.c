@@ -490,7 +490,7 @@ close_phase(struct zk_thread *me)
     wait_quiet(me);
     zk__scratch_leave(&phase->scratch[0]);
     cancelled = zk__cancel_close(phase->cell);
-    zk__budget_unclaim(&phase->arena->budget);
+    zk__budget_unclaim(&phase->arena->budget, SIZE_MAX);
     zk__arena_ended(phase->arena);
     if (phase->secret) {
         wipe(me);

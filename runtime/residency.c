@@ -77,10 +77,11 @@ give_up_idle(struct zk_phase *phase, uint64_t now, uint64_t decay_ns)
     return when;
 }
 
-/* One step. Returns the bytes released; *next is when to come back, 0: never. */
+/* Of the lane's arenas. Returns the bytes released; *next is when to come back, 0:
+ * never. */
 static size_t
-release_some(zk_runtime_t *lane, size_t bytes, uint64_t decay_ns,
-             uint64_t *next)
+release_arenas(zk_runtime_t *lane, size_t bytes, uint64_t decay_ns, bool all,
+               uint64_t *next)
 {
     uint64_t now = zk_now_ns();
     size_t released = 0;
@@ -93,8 +94,19 @@ release_some(zk_runtime_t *lane, size_t bytes, uint64_t decay_ns,
         if (when != 0 && (*next == 0 || when < *next))
             *next = when;
         if (released < bytes)
-            released += zk__arena_release(phase->arena, bytes - released);
+            released += zk__arena_release(phase->arena, bytes - released, all);
     }
+    return released;
+}
+
+/* One step, of the heap too. */
+static size_t
+release_some(zk_runtime_t *lane, size_t bytes, uint64_t decay_ns,
+             uint64_t *next)
+{
+    uint64_t now = zk_now_ns();
+    size_t released = release_arenas(lane, bytes, decay_ns, false, next);
+
     if (released < bytes) {
         unsigned wait_ms;
 
@@ -137,34 +149,20 @@ zk__residency_ended(zk_runtime_t *lane)
         (void)zk__residency_step(lane);
 }
 
-/* In steps, so that nobody who wants the lane waits for long. */
-static size_t
-release_now(zk_runtime_t *lane, size_t bytes)
-{
-    uint64_t next;
-    size_t sum = 0;
-
-    while (sum < bytes) {
-        size_t wanted = zk_min_size(STEP_BYTES, bytes - sum);
-        size_t some = release_some(lane, wanted, 0, &next);
-
-        sum += some;
-        if (some < wanted)
-            break;
-    }
-    return sum;
-}
-
 zk_err_t
 zk_runtime_trim(zk_runtime_t *lane, size_t *released)
 {
-    size_t sum;
+    uint64_t next;
+    size_t sum = 0, some;
 
     if (released != NULL)
         *released = 0;
     if (lane == NULL)
         return ZK_EINVAL;
-    sum = release_now(lane, SIZE_MAX);
+    do {
+        some = release_some(lane, STEP_BYTES, 0, &next);
+        sum += some;
+    } while (some >= STEP_BYTES);
     if (released != NULL)
         *released = sum;
     return ZK_OK;
@@ -179,15 +177,21 @@ reclaim_lane(zk_runtime_t *lane, void *arg)
 {
     struct reclaim *r = arg;
 
+    uint64_t next;
+
     if (r->released < r->wanted)
-        r->released += release_now(lane, r->wanted - r->released);
+        r->released +=
+            release_arenas(lane, r->wanted - r->released, 0, true, &next);
 }
 
 size_t
-zk__residency_reclaim(size_t bytes)
+zk__residency_reclaim(size_t bytes, bool heap)
 {
     struct reclaim r = {bytes, 0};
+    unsigned wait_ms;
 
     zk__lane_each(reclaim_lane, &r);
+    if (heap && r.released < bytes) /* lanes may open and close meanwhile */
+        r.released += zk__pages_release(bytes - r.released, 0, &wait_ms);
     return r.released;
 }

@@ -37,10 +37,11 @@ made_up_room(int64_t *bytes)
 }
 
 static size_t
-made_up_reclaim(size_t bytes)
+made_up_reclaim(size_t bytes, bool heap)
 {
     size_t some = made_up.idle < bytes ? made_up.idle : bytes;
 
+    (void)heap;
     made_up.reclaims++;
     made_up.idle -= some;
     zk__budget_leaving(some);
@@ -136,7 +137,7 @@ test_a_claim_is_drawn_from_and_the_rest_given_back(void **state)
     assert_true(zk__budget_claim(&b, MIB));
     assert_false(zk__budget_take(&b, 2 * MIB));
     assert_int_equal(b.claim, MIB); /* not lost in the attempt */
-    zk__budget_unclaim(&b);
+    zk__budget_unclaim(&b, SIZE_MAX);
     assert_int_equal(zk__budget_charged(), 9 * MIB);
     zk__budget_give(9 * MIB);
 }
@@ -177,14 +178,14 @@ race(void *arg)
             }
             break;
         case 1: (void)zk__budget_claim(&b, n); break;
-        case 2: zk__budget_unclaim(&b); break;
+        case 2: zk__budget_unclaim(&b, SIZE_MAX); break;
         default:
             n = n < mine ? n : mine;
             zk__budget_give(n);
             mine -= n;
         }
     }
-    zk__budget_unclaim(&b);
+    zk__budget_unclaim(&b, SIZE_MAX);
     zk__budget_give(mine);
     return NULL;
 }
@@ -243,7 +244,7 @@ test_of_many_claims_as_many_are_admitted_as_fit(void **state)
         pthread_join(racers[i].thread, NULL);
     assert_int_equal(admitted, 17);
     for (unsigned i = 0; i < THREADS; i++)
-        zk__budget_unclaim(&b[i]);
+        zk__budget_unclaim(&b[i], SIZE_MAX);
 }
 
 /* ---- the container --------------------------------------------------------- */
@@ -409,9 +410,9 @@ test_a_slab_charges_by_huge_pages_and_keeps_them_when_warm(void **state)
     }
     assert_true(zk__arena_give_up(a));
     assert_int_equal(zk__arena_charged(a), 6 * MIB); /* it is still there */
-    assert_int_equal(zk__arena_release(a, 2 * MIB), 2 * MIB);
+    assert_int_equal(zk__arena_release(a, 2 * MIB, false), 2 * MIB);
     assert_int_equal(zk__arena_charged(a), 4 * MIB);
-    zk__arena_release(a, SIZE_MAX);
+    zk__arena_release(a, SIZE_MAX, false);
     assert_int_equal(zk__arena_charged(a), 0);
     assert_true(zones_hold(a));
     zk__arena_destroy(a);
@@ -444,8 +445,35 @@ test_a_slab_over_the_limit_has_no_more_but_what_it_has(void **state)
     zk__arena_ended(a);
     zk__arena_reset(a, "after a refusal nothing is kept");
     assert_true(a->tails);
-    assert_int_equal(zk__arena_release(a, SIZE_MAX), 6 * MIB);
+    assert_int_equal(zk__arena_release(a, SIZE_MAX, false), 6 * MIB);
     assert_non_null(zk__slab_alloc(t, 3 * MIB, 64));
+    zk__arena_ended(a);
+    zk__arena_destroy(a);
+}
+
+/* K5 */
+static void
+test_what_is_kept_goes_only_where_it_is_needed(void **state)
+{
+    struct zk_arena *a = budget_arena(2, SLAB, 20 * MIB, 0);
+    struct zk_slab *s = zk__arena_slab(a, 0), *t = zk__arena_slab(a, 1);
+    char *p;
+
+    (void)state;
+    for (int phase = 0; phase < 3; phase++) { /* more than 3/4 of the budget */
+        zk__arena_reset(a, "kept");
+        assert_int_equal(zk__arena_release(a, SIZE_MAX, false), 0);
+        assert_int_equal(zk__charge_resident(s), phase == 0 ? 0 : 15 * MIB);
+        p = zk__slab_alloc(s, 15 * MIB, 64);
+        assert_non_null(p);
+        memset(p, 1, 15 * MIB);
+        zk__arena_ended(a);
+    }
+    zk__arena_reset(a, "the other slot");
+    assert_non_null(zk__slab_alloc(s, 3 * MIB, 64)); /* takes back twice that */
+    assert_true(zk__arena_release(a, SIZE_MAX, true) >= 9 * MIB);
+    assert_non_null(zk__slab_alloc(t, 13 * MIB, 64));
+    assert_true(zones_hold(a));
     zk__arena_ended(a);
     zk__arena_destroy(a);
 }
@@ -477,7 +505,7 @@ test_zones_that_meet_charge_the_whole_slab_once(void **state)
         zk__arena_ended(a);
     }
     zk__arena_give_up(a);
-    zk__arena_release(a, SIZE_MAX);
+    zk__arena_release(a, SIZE_MAX, false);
     assert_true(zones_hold(a));
     zk__arena_destroy(a);
 }
@@ -563,6 +591,14 @@ use_slab(struct live *l)
 }
 
 static void
+release_some(struct live *l)
+{
+    size_t bytes = 1 + test_below(&l->random, SLAB);
+
+    (void)zk__arena_release(l->a, bytes, test_below(&l->random, 2) == 0);
+}
+
+static void
 step(struct live *l)
 {
     size_t what = test_below(&l->random, 100);
@@ -571,7 +607,7 @@ step(struct live *l)
         if (what < 10)
             (void)zk__arena_give_up(l->a);
         else if (what < 20)
-            (void)zk__arena_release(l->a, 1 + test_below(&l->random, SLAB));
+            release_some(l);
         else
             begin_phase(l);
     } else if (what < 5) {
@@ -582,7 +618,7 @@ step(struct live *l)
     } else if (what < 14 && l->depth != 0) {
         end_stages(l, l->depth - 1);
     } else if (what < 18) {
-        (void)zk__arena_release(l->a, 1 + test_below(&l->random, SLAB));
+        release_some(l);
     } else if (what < 20) {
         (void)zk__budget_claim(&l->a->budget, test_below(&l->random, MIB));
     } else {
@@ -651,7 +687,7 @@ release_on(void *arg)
     struct releaser *r = arg;
 
     while (!zk_load_relaxed(&r->stop)) {
-        size_t some = zk__arena_release(r->a, 2 * MIB);
+        size_t some = zk__arena_release(r->a, 2 * MIB, false);
 
         zk_add_relaxed(&r->released, some);
         if (zk__arena_resident() > 3 * SLAB)
@@ -720,6 +756,7 @@ main(void)
         budget_test(test_idle_memory_is_released_before_anything_is_refused),
         budget_test(test_a_slab_charges_by_huge_pages_and_keeps_them_when_warm),
         budget_test(test_a_slab_over_the_limit_has_no_more_but_what_it_has),
+        budget_test(test_what_is_kept_goes_only_where_it_is_needed),
         budget_test(test_zones_that_meet_charge_the_whole_slab_once),
         budget_test(test_random_phases_have_no_page_that_is_not_charged),
         budget_test(test_resident_is_what_was_touched),

@@ -83,7 +83,7 @@ static void
 give_back(void)
 {
     zk__arena_give_up(f.arena);
-    (void)zk__arena_release(f.arena, SIZE_MAX);
+    (void)zk__arena_release(f.arena, SIZE_MAX, false);
     assert_int_equal(zk__os_in_memory(zk_slab_base(f.slab), SLAB - 4096), 0);
 }
 

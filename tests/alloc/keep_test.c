@@ -81,7 +81,7 @@ test_one_large_phase_is_kept_while_it_is_recent(void **state)
         phase_of(f, MIB, 2);
         assert_false(f->arena->tails);
     }
-    assert_int_equal(zk__arena_release(f->arena, SIZE_MAX), 0);
+    assert_int_equal(zk__arena_release(f->arena, SIZE_MAX, false), 0);
 }
 
 static void
@@ -95,10 +95,10 @@ test_what_small_phases_do_not_use_is_given_up_and_released(void **state)
         phase_of(f, MIB, 2);
     assert_true(f->arena->tails);
     assert_true(in_memory(f->slab) >= 40 * MIB); /* nobody has released it */
-    released = zk__arena_release(f->arena, SIZE_MAX);
+    released = zk__arena_release(f->arena, SIZE_MAX, false);
     assert_int_equal(released, 38 * MIB); /* 2 MiB are one huge page */
     assert_true(in_memory(f->slab) <= 2 * MIB);
-    assert_int_equal(zk__arena_release(f->arena, SIZE_MAX), 0);
+    assert_int_equal(zk__arena_release(f->arena, SIZE_MAX, false), 0);
     phase_of(f, MIB, 3);
     assert_false(f->arena->tails);
 }
@@ -113,13 +113,13 @@ test_release_goes_in_steps_of_whole_huge_pages_from_the_top(void **state)
     for (int i = 0; i < 40; i++)
         phase_of(f, 3 * MIB, 2);
     while (sum < 38 * MIB) {
-        size_t some = zk__arena_release(f->arena, 5 * MIB);
+        size_t some = zk__arena_release(f->arena, 5 * MIB, false);
 
         assert_true(some >= 2 * MIB && some % (2 * MIB) == 0);
         sum += some;
         assert_true(in_memory(f->slab) <= 42 * MIB - sum);
     }
-    assert_int_equal(zk__arena_release(f->arena, 5 * MIB), 0);
+    assert_int_equal(zk__arena_release(f->arena, 5 * MIB, false), 0);
 }
 
 /* The tail comes back with what is left of it, and calloc knows what is zero. */
@@ -132,12 +132,12 @@ test_phase_that_grows_takes_the_tail_back(void **state)
     phase_of(f, 40 * MIB, 0xff);
     for (int i = 0; i < 40; i++)
         phase_of(f, MIB, 2);
-    assert_true(zk__arena_release(f->arena, 10 * MIB) > 0);
+    assert_true(zk__arena_release(f->arena, 10 * MIB, false) > 0);
     zk__arena_reset(f->arena, "large again");
     p = zk__slab_alloc_zeroed(f->slab, 60 * MIB);
     assert_non_null(p);
     assert_true(test_all_zero(p, 60 * MIB));
-    assert_int_equal(zk__arena_release(f->arena, SIZE_MAX), 0);
+    assert_int_equal(zk__arena_release(f->arena, SIZE_MAX, false), 0);
     zk__arena_ended(f->arena);
     for (int i = 0; i < 3; i++)
         phase_of(f, 50 * MIB, i);
@@ -153,12 +153,12 @@ test_kept_bytes_are_a_lower_bound(void **state)
     phase_of(f, 40 * MIB, 1);
     for (int i = 0; i < 40; i++)
         phase_of(f, MIB, 2);
-    assert_int_equal(zk__arena_release(f->arena, SIZE_MAX), 24 * MIB);
+    assert_int_equal(zk__arena_release(f->arena, SIZE_MAX, false), 24 * MIB);
     f->arena->want.keep_bytes = SIZE_MAX;
     phase_of(f, 40 * MIB, 1);
     for (int i = 0; i < 40; i++)
         phase_of(f, MIB, 2);
-    assert_int_equal(zk__arena_release(f->arena, SIZE_MAX), 0);
+    assert_int_equal(zk__arena_release(f->arena, SIZE_MAX, false), 0);
 }
 
 /* However many small phases there are: time counts, too. */
@@ -189,7 +189,7 @@ test_arena_that_nobody_holds_is_given_up_whole(void **state)
 
     phase_of(f, 40 * MIB, 1);
     assert_true(zk__arena_give_up(f->arena));
-    assert_int_equal(zk__arena_release(f->arena, SIZE_MAX), 40 * MIB);
+    assert_int_equal(zk__arena_release(f->arena, SIZE_MAX, false), 40 * MIB);
     assert_int_equal(in_memory(f->slab), 0);
     assert_non_null(phase_of(f, 40 * MIB, 2));
 }
@@ -206,11 +206,11 @@ test_what_was_expected_and_never_used_is_given_up(void **state)
     assert_true(zk__slab_populate(f->slab, 20 * MIB, 40 * MIB));
     assert_int_equal(in_memory(f->slab), 40 * MIB);
     phase_of(f, MIB, 1);
-    assert_int_equal(zk__arena_release(f->arena, SIZE_MAX), 0);
+    assert_int_equal(zk__arena_release(f->arena, SIZE_MAX, false), 0);
     assert_int_equal(in_memory(f->slab), 40 * MIB);
     for (int i = 0; i < 40; i++)
         phase_of(f, MIB, 2);
-    assert_int_equal(zk__arena_release(f->arena, SIZE_MAX), 38 * MIB);
+    assert_int_equal(zk__arena_release(f->arena, SIZE_MAX, false), 38 * MIB);
     assert_true(in_memory(f->slab) <= 2 * MIB);
     zk__arena_reset(f->arena, "zeros");
     p = zk__slab_alloc_zeroed(f->slab, 40 * MIB);
@@ -226,7 +226,7 @@ test_what_was_expected_of_an_arena_that_nobody_takes_goes(void **state)
     assert_int_equal(zk__slab_expect(f->slab, 30 * MIB), 30 * MIB);
     assert_true(zk__slab_populate(f->slab, 0, 30 * MIB));
     assert_true(zk__arena_give_up(f->arena));
-    assert_int_equal(zk__arena_release(f->arena, SIZE_MAX), 30 * MIB);
+    assert_int_equal(zk__arena_release(f->arena, SIZE_MAX, false), 30 * MIB);
     assert_int_equal(in_memory(f->slab), 0);
     assert_int_equal(zk__slab_expect(f->slab, SIZE_MAX), SLAB - 4096);
     assert_int_equal(zk__slab_expect(f->slab, 0), 0);
@@ -247,7 +247,7 @@ keep_releasing(void *arg)
 
     while (!zk_load_relaxed(&r->stop))
         zk_add_relaxed(&r->released,
-                       (uint64_t)zk__arena_release(r->f->arena, 4 * MIB));
+                       (uint64_t)zk__arena_release(r->f->arena, 4 * MIB, false));
     return NULL;
 }
 

@@ -229,7 +229,7 @@ next_phase(struct zk_slab *s, bool new_window)
         zk__keep_forget(s);
     zk__keep_note(s);
     zk__slab_reset(s);
-    (void)zk__keep_give_up(s, 0);
+    (void)zk__keep_give_up(s, 0, false);
 }
 
 static void
@@ -268,10 +268,11 @@ test_live_scratch_is_in_no_tail(void **state)
     next_phase(s, true);
     next_phase(s, true);
     assert_true(zk__keep_has_tail(s));
-    assert_int_equal(zk__keep_release(s, 4 * MIB), 4 * MIB - zk__os_page());
+    assert_int_equal(zk__keep_release(s, 4 * MIB, false),
+                     4 * MIB - zk__os_page());
     p = zk__slab_scratch(s, 100000, 64);
     test_fill(p, 100000, 1);
-    assert_int_equal(zk__keep_release(s, SIZE_MAX), 0);
+    assert_int_equal(zk__keep_release(s, SIZE_MAX, false), 0);
     assert_true(test_holds(p, 100000, 1));
     zk__slab_scratch_back(s, s->limit);
     p = zk__slab_alloc_zeroed(s, room);
