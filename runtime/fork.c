@@ -198,6 +198,7 @@ bind(struct zk_slot *self, struct zk_job *job)
         .parent = self->job,
         .run = run_fork,
         .owner = self->index,
+        .in_loop = self->job != NULL && self->job->in_loop,
         .phase_id = zk_load_relaxed(&self->phase->id),
         .id = zk__job_id(self->lane, self),
         .mark = zk__deque_mark(&self->deque),

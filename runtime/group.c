@@ -72,6 +72,7 @@ bind(struct zk_job *job, zk_runtime_t *lane, struct zk_phase *phase,
     job->parent = NULL; /* a group may outlive the task that binds it */
     job->run = run_function;
     job->owner = self != NULL ? self->index : ZK_NO_SLOT;
+    job->in_loop = self != NULL && self->job != NULL && self->job->in_loop;
     job->id = zk__job_id(lane, self);
     job->mark = self != NULL ? zk__deque_mark(&self->deque) : 0;
     zk_store_release(&job->state, ZK_JOB_BOUND); /* B1 */

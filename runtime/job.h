@@ -45,7 +45,7 @@ struct zk_job {
     const struct zk_job *parent; /* of the task that waits for this one */
     int (*run)(struct zk_job *job, uintptr_t x, uintptr_t y);
     uint32_t owner;
-    uint32_t unused;
+    uint32_t in_loop; /* its tasks are, or run inside of, a loop's iterations */
     uint64_t phase_id; /* which of the phases of this record */
     uint64_t id;       /* no other job of the lane ever has it; 0: detached */
     int64_t mark;      /* the owner's deque when it was bound */

@@ -68,6 +68,9 @@ become_serial(zk_runtime_t *lane)
     zk__inbox_init(&lane->inbox);
     pthread_mutex_init(&lane->lock, NULL);
     zk__warm_forked(lane);
+    pthread_mutex_init(&lane->watch_lock, NULL);
+    lane->told = NULL; /* nobody is here who would tell */
+    lane->watcher_runs = false;
     forget_tasks(lane->outside);
     for (unsigned i = 0; i < zk_load_relaxed(&lane->nphases); i++) {
         forget_tasks(lane->phases[i]);
@@ -75,6 +78,7 @@ become_serial(zk_runtime_t *lane)
         zk_store_relaxed(&lane->phases[i]->attached,
                          lane->phases[i] == zk__thread.attached ? 1u : 0u);
         lane->phases[i]->team = 0;
+        lane->phases[i]->watch.fn = NULL;
         zk__arena_after_fork(lane->phases[i]->arena);
         zk__arena_forked(lane->phases[i]->arena,
                          lane->phases[i] == zk__thread.last &&
@@ -259,6 +263,7 @@ destroy(zk_runtime_t *lane)
     }
     zk__inbox_fini(&lane->inbox);
     pthread_mutex_destroy(&lane->lock);
+    pthread_mutex_destroy(&lane->watch_lock);
     zk__places_free(&lane->plan.places);
     pthread_mutex_destroy(&lane->learn_lock);
     zk__os_unmap(lane, lane->records);
@@ -390,6 +395,7 @@ zk_runtime_open(zk_runtime_t **out, const zk_options_t *options)
     zk__inbox_init(&lane->inbox);
     pthread_mutex_init(&lane->lock, NULL);
     pthread_mutex_init(&lane->learn_lock, NULL);
+    pthread_mutex_init(&lane->watch_lock, NULL);
 
     lane->outside = zk__phase_new(lane, NULL);
     if (lane->outside == NULL || !init_deques(lane)) {
@@ -512,9 +518,9 @@ zk__lane_bind(zk_runtime_t *lane, const struct zk_slot *slot)
                    "the system refuses to bind threads to their cores");
 }
 
-/* Starts the worker of one slot. False: the system refused. */
-static bool
-start_thread(zk_runtime_t *lane, struct zk_slot *slot)
+bool
+zk__lane_start_helper(const zk_runtime_t *lane, pthread_t *thread,
+                      void *(*body)(void *), void *arg)
 {
     pthread_attr_t attr;
     sigset_t old;
@@ -525,10 +531,17 @@ start_thread(zk_runtime_t *lane, struct zk_slot *slot)
     if (lane->config.stack_bytes != 0)
         (void)pthread_attr_setstacksize(&attr, lane->config.stack_bytes);
     block_signals(&old);
-    rc = pthread_create(&slot->thread, &attr, zk__worker_main, slot);
+    rc = pthread_create(thread, &attr, body, arg);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attr);
-    if (rc != 0) {
+    return rc == 0;
+}
+
+/* Starts the worker of one slot. False: the system refused. */
+static bool
+start_thread(zk_runtime_t *lane, struct zk_slot *slot)
+{
+    if (!zk__lane_start_helper(lane, &slot->thread, zk__worker_main, slot)) {
         slot->thread = 0; /* libc has written there before it gave up */
         return false;
     }
@@ -658,6 +671,7 @@ zk_runtime_close(zk_runtime_t *lane)
 
     zk__warm_close(lane);
     leave_registry(lane);
+    zk__progress_close(lane);
     join_threads(lane);
     destroy(lane);
     return ZK_OK;

@@ -32,18 +32,21 @@
 #include "runtime/job.h"
 #include "runtime/learn.h"
 #include "runtime/plan.h"
+#include "runtime/progress.h"
 
 struct zk_lease;
 
 #define ZK_MAX_PHASES 256 /* at once, per lane */
 
 /*
- * Tasks that one slot pushed and finished for one phase. Written by the slot
- * alone, so counting costs two plain stores a task.
+ * What one slot pushed and finished for one phase: tasks, and iterations of loops.
+ * Written by the slot alone, so counting costs two plain stores a task, and one a
+ * call of a loop's body.
  */
 struct zk_count {
     ZK_ALIGNED_LINE _Atomic uint64_t pushed;
     _Atomic uint64_t done;
+    _Atomic uint64_t planned, iterations; /* of loops: see progress.h */
 };
 
 /*
@@ -70,7 +73,9 @@ struct zk_phase {
     bool secret;    /* the opener, at begin; after the end: it was */
     struct zk_scratch_frame scratch[ZK_MAX_STAGES + 1]; /* the opener's */
     char name[ZK_MAX_STAGES + 2][ZK_PHASE_NAME];        /* by depth */
-    struct zk_frame frame[ZK_MAX_STAGES + 2];           /* the same */
+    struct zk_work work[ZK_MAX_STAGES + 2]; /* the same, when it began */
+    struct zk_watch watch; /* the opener, under the lane's watch_lock */
+    struct zk_frame frame[ZK_MAX_STAGES + 2]; /* the same */
 
     ZK_ALIGNED_LINE _Atomic uint64_t far_pushed; /* threads without a slot */
     struct zk_count count[];                     /* per slot */
@@ -180,6 +185,12 @@ struct zk_runtime {
     bool learning;         /* under learn_lock, as are ... */
     struct zk_learn learn; /* the marks of this run */
     char learn_path[ZK_LEARN_PATH];
+    /* Who tells of progress: see progress.c. */
+    pthread_mutex_t watch_lock; /* what follows, and calls */
+    struct zk_phase *told;
+    pthread_t watcher;
+    bool watcher_runs, watch_over;
+    _Atomic uint32_t watch_event; /* futex */
 
     struct zk_phase *outside; /* count for tasks of no phase */
     zk_runtime_t *next;       /* in the registry, under its lock */
@@ -275,6 +286,10 @@ bool zk__lane_alive(const zk_runtime_t *lane, uint64_t serial);
 /* Lets others have a phase's arena, if its lane is still open. */
 void zk__lane_return_phase(zk_runtime_t *lane, uint64_t serial,
                            struct zk_phase *phase);
+
+/* A thread that is no worker. False: the system refused. */
+bool zk__lane_start_helper(const zk_runtime_t *lane, pthread_t *thread,
+                           void *(*body)(void *), void *arg);
 
 /* Sees to it that the worker threads run; from the first work on. */
 void zk__lane_start(zk_runtime_t *lane);
@@ -395,8 +410,11 @@ zk__job_id(zk_runtime_t *lane, struct zk_slot *self)
 /* zk_parallel_for_on(). eager: each piece is a task from the start, so that all of
  * them can run at once, and not just a half of what somebody has in hand. */
 zk_err_t zk__parallel_for(zk_runtime_t *lane, size_t begin, size_t end,
-                          size_t grain, zk_range_fn body, void *arg,
-                          bool eager);
+                          size_t grain, zk_range_fn body, void *arg, bool eager,
+                          size_t stands_for);
+
+/* In the body of a loop that stands for so many iterations: n of them are done. */
+void zk__loop_did(size_t n);
 
 /* ---- group.c ---- */
 

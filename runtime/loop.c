@@ -33,6 +33,8 @@ struct loop {
     size_t begin;
     size_t grain;          /* 0: learn */
     bool eager;            /* cut it all up before the first call */
+    size_t stands_for;     /* so many iterations, which its body counts; or 0 */
+    bool counted;          /* as progress of its phase: N2 in progress.h */
     _Atomic size_t learnt; /* iterations per call, with grain 0 */
 };
 
@@ -90,6 +92,9 @@ next_call(const struct loop *loop, size_t begin, size_t end)
     return zk_min_size(learnt, zk_max_size(most, 1));
 }
 
+/* Where a loop counts that is a part of another one: nobody reads it. */
+static ZK_THREAD_LOCAL _Atomic uint64_t uncounted;
+
 static int
 run_range(struct zk_job *job, uintptr_t x, uintptr_t y)
 {
@@ -98,8 +103,13 @@ run_range(struct zk_job *job, uintptr_t x, uintptr_t y)
     size_t unit = loop->grain != 0 ? loop->grain : 1;
     size_t begin = x, end = y;
     struct zk_scratch_frame none = zk__scratch_enter();
+    _Atomic uint64_t *iterations =
+        loop->counted && loop->stands_for == 0
+            ? &job->phase->count[self->index].iterations
+            : &uncounted;
 
     while (begin < end) {
+        size_t n;
         int code;
 
         while (end - begin > unit && (loop->eager || hungry(self))) {
@@ -109,23 +119,33 @@ run_range(struct zk_job *job, uintptr_t x, uintptr_t y)
             end = cut;
         }
         if (loop->grain != 0) {
-            size_t n = zk_min_size(loop->grain, end - begin);
-
+            n = zk_min_size(loop->grain, end - begin);
             code = loop->body(begin, begin + n, loop->arg);
-            begin += n;
         } else {
-            size_t n = zk_min_size(next_call(loop, begin, end), end - begin);
-
+            n = zk_min_size(next_call(loop, begin, end), end - begin);
             code = call_and_learn(loop, begin, n);
-            begin += n;
         }
+        begin += n;
         zk__scratch_leave(&none);
         if (code != 0)
             return code;
+        zk_bump_release(iterations, (uint64_t)n);
         if (zk__job_stopped(job))
             return 0; /* somebody else has the code */
     }
     return 0;
+}
+
+void
+zk__loop_did(size_t n)
+{
+    struct zk_slot *self = zk__thread.slot;
+
+    if (self == NULL || self->job == NULL)
+        return; /* it runs alone */
+    if (((const struct loop *)(const void *)self->job)->counted)
+        zk_bump_release(&self->phase->count[self->index].iterations,
+                        (uint64_t)n);
 }
 
 static zk_err_t
@@ -143,6 +163,12 @@ run_loop(struct zk_slot *self, struct loop *loop, size_t end)
     job->owner = self->index;
     job->id = zk__job_id(self->lane, self);
     job->mark = zk__deque_mark(&self->deque);
+    job->in_loop = 1;
+    loop->counted = self->job == NULL || !self->job->in_loop;
+    if (loop->counted) /* N1 */
+        zk_bump_release(&self->phase->count[self->index].planned,
+                        (uint64_t)(loop->stands_for != 0 ? loop->stands_for
+                                                         : end - loop->begin));
     zk__lane_start(self->lane);
 
     /* The caller's share is part of the call, not a task. But while it runs it
@@ -220,7 +246,7 @@ run_alone(struct loop *loop, size_t end)
 
 zk_err_t
 zk__parallel_for(zk_runtime_t *lane, size_t begin, size_t end, size_t grain,
-                 zk_range_fn body, void *arg, bool eager)
+                 zk_range_fn body, void *arg, bool eager, size_t stands_for)
 {
     struct zk_slot *self = zk__thread.slot;
     struct loop loop = {.job = {.run = run_range},
@@ -229,6 +255,7 @@ zk__parallel_for(zk_runtime_t *lane, size_t begin, size_t end, size_t grain,
                         .begin = begin,
                         .grain = grain,
                         .eager = eager,
+                        .stands_for = stands_for,
                         .learnt = 1};
     zk_err_t err;
 
@@ -257,7 +284,7 @@ zk_err_t
 zk_parallel_for_on(zk_runtime_t *lane, size_t begin, size_t end, size_t grain,
                    zk_range_fn body, void *arg)
 {
-    return zk__parallel_for(lane, begin, end, grain, body, arg, false);
+    return zk__parallel_for(lane, begin, end, grain, body, arg, false, 0);
 }
 
 zk_err_t

@@ -32,6 +32,7 @@
 #include "runtime/lease.h"
 
 #define ATTACHED_TRIES 1000u
+#define PROGRESS_MS    100u
 
 /* ---- records and the pool --------------------------------------------- */
 
@@ -253,6 +254,7 @@ let_go(struct zk_phase *phase)
 struct request {
     const char *name;
     bool secret;
+    struct zk_watch watch;
     struct zk_frame frame; /* of the form; zero: a begin by hand */
     uintptr_t caller;      /* frame of the call, or of the block's function */
 };
@@ -270,7 +272,8 @@ begin_stage(struct zk_thread *me, const struct request *r)
 {
     struct zk_phase *phase = me->last;
 
-    if (me->depth > ZK_MAX_STAGES || (r->secret && !phase->secret))
+    if (me->depth > ZK_MAX_STAGES || (r->secret && !phase->secret) ||
+        r->watch.fn != NULL)
         return ZK_EINVAL;
     if (zk__cancelled(zk_load_relaxed(&phase->id)))
         return ZK_ECANCELED;
@@ -278,8 +281,11 @@ begin_stage(struct zk_thread *me, const struct request *r)
     zk__arena_mark(phase->arena);
     let_go(phase);
     phase->scratch[me->depth] = zk__scratch_enter();
+    zk__progress_lock(phase);
     set_depth(me, me->depth + 1);
     set_name(phase, r->name);
+    phase->work[me->depth] = zk__progress_sum(phase);
+    zk__progress_unlock(phase);
     note_frame(phase, me->depth, r);
     zk_add_relaxed(&phase->lane->stages_begun, (uint64_t)1);
     return ZK_OK;
@@ -332,6 +338,7 @@ open_phase(struct zk_thread *me, const struct request *r)
     zk__slab_use(zk__arena_slab(phase->arena, self->index));
     phase->scratch[0] = zk__scratch_enter();
     zk_store_seq_cst(&phase->open, true);
+    zk__progress_begin(phase, &r->watch);
 }
 
 static zk_err_t
@@ -370,6 +377,22 @@ begin(zk_runtime_t *lane, const struct request *r)
     return err;
 }
 
+static struct zk_watch
+wanted_watch(const zk_phase_options_t *options)
+{
+    struct zk_watch watch = {.fn = NULL};
+
+    if (options != NULL && options->progress != NULL) {
+        unsigned ms =
+            options->progress_ms != 0 ? options->progress_ms : PROGRESS_MS;
+
+        watch.fn = options->progress;
+        watch.arg = options->progress_arg;
+        watch.interval_ns = ms * UINT64_C(1000000);
+    }
+    return watch;
+}
+
 /* Begins as the options say. `frame`, if any, is the form's. */
 static zk_err_t
 begin_with(zk_runtime_t *lane, const char *name,
@@ -384,6 +407,7 @@ begin_with(zk_runtime_t *lane, const char *name,
         err = begin(lane, &(struct request){
                               .name = name,
                               .secret = (flags & ZK_PHASE_SECRET) != 0,
+                              .watch = wanted_watch(options),
                               .frame = frame,
                               .caller = (uintptr_t)caller,
                           });
@@ -489,6 +513,7 @@ close_phase(struct zk_thread *me)
     zk_fence_seq_cst(); /* the counts are read after the store */
     wait_quiet(me);
     zk__scratch_leave(&phase->scratch[0]);
+    zk__progress_end(phase);
     cancelled = zk__cancel_close(phase->cell);
     zk__budget_unclaim(&phase->arena->budget, SIZE_MAX);
     zk__arena_ended(phase->arena);
@@ -527,7 +552,9 @@ end(void)
             wipe(me);
         zk__arena_rewind(phase->arena);
         let_go(phase);
+        zk__progress_lock(phase);
         set_depth(me, me->depth - 1);
+        zk__progress_unlock(phase);
         cancelled = zk__cancelled(zk_load_relaxed(&phase->id));
     } else {
         cancelled = close_phase(me);

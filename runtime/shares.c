@@ -75,6 +75,8 @@ run_shares(size_t task, size_t end, void *arg)
             int code = s->body(begin, begin + n, s->arg);
 
             zk__scratch_leave(&none);
+            if (code == 0)
+                zk__loop_did(n);
             if (code != 0 || zk_stopped())
                 return code;
         }
@@ -123,5 +125,6 @@ zk_parallel_for_ex(zk_runtime_t *lane, size_t begin, size_t end,
     if (o->max_workers != 0 && o->max_workers < s.count)
         s.count = o->max_workers;
     deal(&s, begin, end, o->grain);
-    return zk__parallel_for(lane, 0, s.count, 1, run_shares, &s, true);
+    return zk__parallel_for(lane, 0, s.count, 1, run_shares, &s, true,
+                            end - begin);
 }

@@ -132,6 +132,7 @@ zk_phase_stats(zk_phase_stats_t *stats)
 {
     const struct zk_phase *phase = zk__phase_of(&zk__thread);
     struct zk_arena_use use;
+    struct zk_work work;
 
     if (stats == NULL || stats->size != sizeof *stats)
         return ZK_EINVAL;
@@ -150,6 +151,9 @@ zk_phase_stats(zk_phase_stats_t *stats)
         .refused = zk_load_relaxed(&phase->arena->budget.refused),
         .charged_bytes = zk__arena_charged(phase->arena),
     };
+    work = zk__progress_at(phase, 1);
+    stats->work_done = work.done;
+    stats->work_total = work.total;
     if (phase->secret) {
         stats->flags = ZK_PHASE_SECRET;
         stats->locked_bytes = use.locked_bytes;

@@ -74,7 +74,8 @@ report(const char *what, const char *name, double value)
 static void
 measure(const char *name, size_t bytes, size_t pairs)
 {
-    const zk_phase_options_t secret = {sizeof secret, ZK_PHASE_SECRET};
+    const zk_phase_options_t secret = {.size = sizeof secret,
+                                       .flags = ZK_PHASE_SECRET};
     zk_runtime_t *lane = lane_enter(2);
     double ns[2][BATCHES] = {{0}}, locked = 0;
 

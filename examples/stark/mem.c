@@ -21,6 +21,8 @@ void
 mem_init(struct mem *m, enum mem_kind kind)
 {
     m->kind = kind;
+    m->options = NULL;
+    m->depth = 0;
     m->count = 0;
     m->bytes = 0;
     m->peak = 0;
@@ -91,9 +93,12 @@ mem_scope(struct mem *m, const char *name, int (*body)(void *), void *arg,
 {
     struct scope s = {m, body, arg, 0};
     size_t outer_peak = m->peak;
-    int result = m->kind == MEM_ZKRT ? zk_runtime_phase(name, run_scope, &s)
-                                     : run_scope(&s);
+    const zk_phase_options_t *options = m->depth++ == 0 ? m->options : NULL;
+    int result = m->kind == MEM_ZKRT
+                     ? zk_runtime_phase_ex(NULL, name, options, run_scope, &s)
+                     : run_scope(&s);
 
+    m->depth--;
     *peak = s.peak;
     if (outer_peak > m->peak)
         m->peak = outer_peak;

@@ -21,11 +21,15 @@ enum mem_kind {
 
 #define MEM_MAX_BLOCKS 64u
 
+struct zk_phase_options;
+
 struct mem {
     enum mem_kind kind;
-    unsigned count; /* blocks out */
-    size_t bytes;   /* their sum */
-    size_t peak;    /* the largest sum since the innermost scope began */
+    const struct zk_phase_options *options; /* of the outermost scope's phase */
+    unsigned depth;                         /* scopes that are open */
+    unsigned count;                         /* blocks out */
+    size_t bytes;                           /* their sum */
+    size_t peak; /* the largest sum since the innermost scope began */
     struct {
         void *p;
         size_t bytes;

@@ -206,6 +206,7 @@ prover_run(const struct prover_job *job, struct prover_result *result)
         return STARK_TOO_LONG;
 
     mem_init(&mem, job->memory);
+    mem.options = job->options;
     init_run(&run, job, &mem, result);
     err = stage_run_proof(&run.stages, run_phase, &run);
     if (err != STARK_OK)

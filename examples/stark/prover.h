@@ -18,6 +18,8 @@ struct prover_job {
     const struct kernels *kernels; /* NULL: the best */
     stage_progress_fn progress;
     void *progress_arg;
+    const struct zk_phase_options
+        *options; /* of the proof's phase; NULL: none */
 
     /*
      * For tests: adds `flip_by` to one cell once its column is filled. Columns

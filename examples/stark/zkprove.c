@@ -207,6 +207,7 @@ prove(const struct command *c, const struct file_bytes *file,
       struct prover_result *result, struct proof_cost *cost)
 {
     struct progress progress;
+    zk_phase_options_t options = ZK_PHASE_OPTIONS_INIT;
     struct prover_job job = {
         .file = file->data,
         .length = file->length,
@@ -217,6 +218,10 @@ prove(const struct command *c, const struct file_bytes *file,
     int err = STARK_OK;
 
     progress_init(&progress, c->repeat, c->quiet);
+    options.progress = progress_tell;
+    options.progress_arg = &progress;
+    if (progress.shown) /* else nobody has to watch */
+        job.options = &options;
     for (unsigned i = 0; i < c->repeat && err == STARK_OK; i++) {
         progress.proof = i + 1;
         err = prover_run(&job, result);

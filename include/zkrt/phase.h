@@ -51,12 +51,41 @@ ZK_API ZK_NODISCARD zk_err_t zk_phase_begin_on(zk_runtime_t *lane,
 #define ZK_MAX_STAGES 32
 
 /*
+ * How far a phase is, in iterations of its loops: `total` is the sum of the ranges
+ * of the loops that have begun so far, `done` what their bodies have returned
+ * from. A loop inside of another loop's body is part of that one's iteration. What
+ * an error or a cancel has skipped is never done. A sum counts as one iteration, a
+ * scan by its cells, a loop over a rectangle by its tiles.
+ */
+typedef struct zk_progress {
+    size_t size; /* sizeof(zk_progress_t) */
+    uint64_t id; /* zk_phase_id() of the phase, for zk_phase_cancel() */
+    uint64_t done, total;             /* since the phase began */
+    uint64_t stage_done, stage_total; /* since what is open innermost began */
+    unsigned depth; /* of that: 1 the phase, 2 a stage of it, ... */
+    int ended;      /* the last call: depth is 1, nothing runs any more */
+    char name[48];  /* of what is open innermost */
+} zk_progress_t;
+
+/*
+ * Is told of a phase's progress: now and then by a thread of the lane's own, and
+ * by the opener once when all is done, just before the end returns. One call at a
+ * time for all phases of a lane; none comes after the end. The end waits for one
+ * that runs, so it should be short. It may call zk_phase_cancel(), and nothing
+ * else of the library.
+ */
+typedef void (*zk_progress_fn)(const zk_progress_t *progress, void *arg);
+
+/*
  * What a phase is to be. A field that is zero means "as always". Later versions
  * append fields and tell the old callers by `size`.
  */
 typedef struct zk_phase_options {
-    size_t size;    /* sizeof(zk_phase_options_t) */
-    unsigned flags; /* of ZK_PHASE_SECRET */
+    size_t size;             /* sizeof(zk_phase_options_t) */
+    unsigned flags;          /* of ZK_PHASE_SECRET */
+    unsigned progress_ms;    /* between two calls, at the least; 0: 100 */
+    zk_progress_fn progress; /* not for stages: they are told of with theirs */
+    void *progress_arg;
 } zk_phase_options_t;
 
 /*
@@ -82,9 +111,9 @@ typedef struct zk_phase_options {
 #define ZK_PHASE_SECRET 1u
 
 #ifdef __cplusplus
-#    define ZK_PHASE_OPTIONS_INIT         \
-        {                                 \
-            sizeof(zk_phase_options_t), 0 \
+#    define ZK_PHASE_OPTIONS_INIT                              \
+        {                                                      \
+            sizeof(zk_phase_options_t), 0, 0, nullptr, nullptr \
         }
 #else
 /* ZK_PHASE_OPTIONS(.flags = ZK_PHASE_SECRET) is an options struct. */
@@ -105,7 +134,8 @@ typedef struct zk_phase_options {
  *         as it grows.
  * Errors: as above, and
  *         ZK_EINVAL  options->size or a flag is unknown, or a secret stage of a
- *                    phase that is not secret; nothing changed
+ *                    phase that is not secret, or a stage with a `progress` of its
+ *                    own; nothing changed
  */
 ZK_API ZK_NODISCARD zk_err_t zk_phase_begin_ex(
     zk_runtime_t *lane, const char *name, const zk_phase_options_t *options);
@@ -301,6 +331,8 @@ typedef struct {
     zk_err_t refused;     /* ZK_EBUDGET, ZK_ENOMEM: see zk_phase_end(); or 0 */
     size_t charged_bytes; /* memory that the arena has of the budget, warm or in
                              use, without what is reserved */
+    uint64_t work_done;   /* as in zk_progress_t, since the outermost begin */
+    uint64_t work_total;
 } zk_phase_stats_t;
 
 /*

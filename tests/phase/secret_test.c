@@ -13,7 +13,8 @@
 #include <pthread.h>
 #include <ucontext.h>
 
-static const zk_phase_options_t secret = {sizeof secret, ZK_PHASE_SECRET};
+static const zk_phase_options_t secret = {.size = sizeof secret,
+                                          .flags = ZK_PHASE_SECRET};
 static zk_runtime_t *lane;
 
 /* The same pointer, of which the compiler knows nothing. */
@@ -630,8 +631,8 @@ test_block_does_not_leave_by_a_realloc_from_outside(void **state)
 static void
 test_options_that_do_not_fit_change_nothing(void **state)
 {
-    zk_phase_options_t odd = {sizeof odd, 1u << 30};
-    zk_phase_options_t size = {sizeof size - 1, 0};
+    zk_phase_options_t odd = {.size = sizeof odd, .flags = 1u << 30};
+    zk_phase_options_t size = {.size = sizeof size - 1};
 
     (void)state;
     assert_int_equal(zk_phase_begin_ex(lane, "odd", &odd), ZK_EINVAL);

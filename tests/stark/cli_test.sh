@@ -190,6 +190,23 @@ if command -v python3 >/dev/null; then
 fi
 holds 'no terminal, no progress' test ! -s stderr
 
+# On a terminal there is a bar: coloured unless NO_COLOR says otherwise, never
+# wider than the terminal, and gone in the end.
+if command -v script >/dev/null; then
+    on_terminal()
+    {
+        env "$@" script -qec "'$zkprove' letter -o t.proof" terminal >/dev/null
+        tr '\r' '\n' <terminal >lines
+    }
+    on_terminal COLUMNS=80
+    holds 'a bar on a terminal' grep -q 'proof 1/1 \[#*\.*\]  *[0-9]* % trace' lines
+    holds 'in colour' grep -q $'\033\\[36m' lines
+    on_terminal NO_COLOR=1 COLUMNS=30
+    holds 'without, as NO_COLOR says' bash -c "! grep -q \$'\\033\\\\[36m' lines"
+    holds 'a short one' bash -c \
+        "sed \$'s/\\033\\\\[K//g' lines | grep 'proof 1/1' >bars && ! grep -q '.\{30\}' bars"
+fi
+
 expect 0 'an empty file is proved' "$zkprove" empty -o e.proof --quiet
 expect 0 'and accepted' "$zkverify" e.proof.digest e.proof
 expect 0 'a pipe can be proved' bash -c \
