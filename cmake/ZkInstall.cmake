@@ -16,6 +16,10 @@ foreach(set IN ITEMS zkrtSharedTargets zkrtStaticTargets)
     install(EXPORT ${set} NAMESPACE zkrt:: DESTINATION "${package_dir}")
 endforeach()
 
+if(TARGET zkrt_malloc)
+    install(TARGETS zkrt_malloc)
+endif()
+
 configure_package_config_file(
     "${PROJECT_SOURCE_DIR}/cmake/zkrtConfig.cmake.in" zkrtConfig.cmake
     INSTALL_DESTINATION "${package_dir}"

@@ -738,7 +738,8 @@ name_unknown_variables(const struct zk_config *config)
         for (size_t i = 0; i < NVARIABLES && !known; i++)
             known = strlen(variables[i].name) == length &&
                     strncmp(*e, variables[i].name, length) == 0;
-        if (!known && strncmp(*e, "ZK_TOPOLOGY=", 12) != 0) /* topology.c */
+        if (!known && strncmp(*e, "ZK_TOPOLOGY=", 12) != 0 && /* topology.c */
+            strncmp(*e, "ZK_ALLOC_ROUTE=", 15) != 0)          /* preload/ */
             zk__notice(config, "unknown variable %.*s is ignored",
                        (int)(length < 64 ? length : 64), *e);
     }
