@@ -15,65 +15,77 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#define zk_load_relaxed(p) atomic_load_explicit((p), memory_order_relaxed)
-#define zk_load_acquire(p) atomic_load_explicit((p), memory_order_acquire)
-#define zk_load_seq_cst(p) atomic_load_explicit((p), memory_order_seq_cst)
+/* Where another thread may come in between: of interest to a simulation of threads,
+ * which decides there who goes on, and whose header comes first (tests/sim). */
+#ifdef ZK_SIMULATE
+#    define ZK__POINT zk__sim_point(),
+#else
+#    define ZK__POINT
+#endif
+
+#define zk_load_relaxed(p) \
+    (ZK__POINT atomic_load_explicit((p), memory_order_relaxed))
+#define zk_load_acquire(p) \
+    (ZK__POINT atomic_load_explicit((p), memory_order_acquire))
+#define zk_load_seq_cst(p) \
+    (ZK__POINT atomic_load_explicit((p), memory_order_seq_cst))
 
 #define zk_store_relaxed(p, v) \
-    atomic_store_explicit((p), (v), memory_order_relaxed)
+    (ZK__POINT atomic_store_explicit((p), (v), memory_order_relaxed))
 #define zk_store_release(p, v) \
-    atomic_store_explicit((p), (v), memory_order_release)
+    (ZK__POINT atomic_store_explicit((p), (v), memory_order_release))
 #define zk_store_seq_cst(p, v) \
-    atomic_store_explicit((p), (v), memory_order_seq_cst)
+    (ZK__POINT atomic_store_explicit((p), (v), memory_order_seq_cst))
 
 #define zk_add_relaxed(p, v) \
-    atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
+    (ZK__POINT atomic_fetch_add_explicit((p), (v), memory_order_relaxed))
 #define zk_add_release(p, v) \
-    atomic_fetch_add_explicit((p), (v), memory_order_release)
+    (ZK__POINT atomic_fetch_add_explicit((p), (v), memory_order_release))
 #define zk_add_acq_rel(p, v) \
-    atomic_fetch_add_explicit((p), (v), memory_order_acq_rel)
+    (ZK__POINT atomic_fetch_add_explicit((p), (v), memory_order_acq_rel))
 #define zk_add_seq_cst(p, v) \
-    atomic_fetch_add_explicit((p), (v), memory_order_seq_cst)
+    (ZK__POINT atomic_fetch_add_explicit((p), (v), memory_order_seq_cst))
 #define zk_sub_acq_rel(p, v) \
-    atomic_fetch_sub_explicit((p), (v), memory_order_acq_rel)
+    (ZK__POINT atomic_fetch_sub_explicit((p), (v), memory_order_acq_rel))
 #define zk_sub_seq_cst(p, v) \
-    atomic_fetch_sub_explicit((p), (v), memory_order_seq_cst)
+    (ZK__POINT atomic_fetch_sub_explicit((p), (v), memory_order_seq_cst))
 
 #define zk_or_relaxed(p, v) \
-    atomic_fetch_or_explicit((p), (v), memory_order_relaxed)
+    (ZK__POINT atomic_fetch_or_explicit((p), (v), memory_order_relaxed))
 #define zk_and_relaxed(p, v) \
-    atomic_fetch_and_explicit((p), (v), memory_order_relaxed)
+    (ZK__POINT atomic_fetch_and_explicit((p), (v), memory_order_relaxed))
 
 #define zk_exchange_acq_rel(p, v) \
-    atomic_exchange_explicit((p), (v), memory_order_acq_rel)
+    (ZK__POINT atomic_exchange_explicit((p), (v), memory_order_acq_rel))
 
 /* Strong; `expected` is a pointer and receives what was there on failure. */
-#define zk_cas_relaxed(p, expected, v)       \
-    atomic_compare_exchange_strong_explicit( \
-        (p), (expected), (v), memory_order_relaxed, memory_order_relaxed)
-#define zk_cas_acq_rel(p, expected, v)       \
-    atomic_compare_exchange_strong_explicit( \
-        (p), (expected), (v), memory_order_acq_rel, memory_order_acquire)
-#define zk_cas_seq_cst(p, expected, v)       \
-    atomic_compare_exchange_strong_explicit( \
-        (p), (expected), (v), memory_order_seq_cst, memory_order_relaxed)
+#define zk_cas_relaxed(p, expected, v)                  \
+    (ZK__POINT atomic_compare_exchange_strong_explicit( \
+        (p), (expected), (v), memory_order_relaxed, memory_order_relaxed))
+#define zk_cas_acq_rel(p, expected, v)                  \
+    (ZK__POINT atomic_compare_exchange_strong_explicit( \
+        (p), (expected), (v), memory_order_acq_rel, memory_order_acquire))
+#define zk_cas_seq_cst(p, expected, v)                  \
+    (ZK__POINT atomic_compare_exchange_strong_explicit( \
+        (p), (expected), (v), memory_order_seq_cst, memory_order_relaxed))
 
 /*
  * The same on a plain object, which its owner otherwise reads and writes without
  * atomics and hands over by other means.
  */
-#define zk_cas_plain_acq_rel(p, expected, v)                               \
-    __atomic_compare_exchange_n((p), (expected), (v), 0, __ATOMIC_ACQ_REL, \
-                                __ATOMIC_ACQUIRE)
+#define zk_cas_plain_acq_rel(p, expected, v) \
+    (ZK__POINT __atomic_compare_exchange_n(  \
+        (p), (expected), (v), 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 
 /* A plain object of a public struct, which C++ must be able to read: all its
  * accesses by more than one thread are these, and ZK__LOAD() of export.h. */
-#define zk_load_plain_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+#define zk_load_plain_relaxed(p) \
+    (ZK__POINT __atomic_load_n((p), __ATOMIC_RELAXED))
 #define zk_store_plain_relaxed(p, v) \
-    __atomic_store_n((p), (v), __ATOMIC_RELAXED)
-#define zk_cas_plain_relaxed(p, expected, v)                               \
-    __atomic_compare_exchange_n((p), (expected), (v), 0, __ATOMIC_RELAXED, \
-                                __ATOMIC_RELAXED)
+    (ZK__POINT __atomic_store_n((p), (v), __ATOMIC_RELAXED))
+#define zk_cas_plain_relaxed(p, expected, v) \
+    (ZK__POINT __atomic_compare_exchange_n(  \
+        (p), (expected), (v), 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 
 /*
  * Adds to a counter that only the calling thread writes: a plain load and
@@ -83,13 +95,15 @@
 #define zk_bump_release(p, v) zk_store_release((p), zk_load_relaxed(p) + (v))
 #define zk_bump_relaxed(p, v) zk_store_relaxed((p), zk_load_relaxed(p) + (v))
 
-#define zk_fence_seq_cst() atomic_thread_fence(memory_order_seq_cst)
+#define zk_fence_seq_cst() (ZK__POINT atomic_thread_fence(memory_order_seq_cst))
 
 /* Tells the core that this is a spin, so that its sibling gets the pipeline. */
 static inline void
 zk_pause(void)
 {
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(ZK_SIMULATE)
+    zk__sim_pause();
+#elif defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
     __asm__ volatile("isb" ::: "memory");

@@ -836,6 +836,5 @@ main(void)
     };
 
     rt_begin();
-    test_clean_environment();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

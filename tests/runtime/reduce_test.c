@@ -402,6 +402,5 @@ main(void)
     };
 
     rt_begin();
-    test_clean_environment();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
