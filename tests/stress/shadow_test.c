@@ -287,7 +287,7 @@ by_address(const void *a, const void *b)
 static void
 check_all(struct opener *o)
 {
-    struct block live[SETS * BLOCKS];
+    struct block live[SETS * BLOCKS] = {{0}};
     size_t n = 0;
 
     for (unsigned s = 0; s < SETS; s++)
