@@ -3,13 +3,16 @@
 # exports_test - libzkrt.so and libzkrt-omp.so have the sonames that they should,
 # and export what their headers declare: names that begin with zk_, and no private
 # one but those that headers use inline, and the seam between the two.
+# libzkrt-malloc.so exports the family of malloc and nothing else, and stands alone.
 #
-#     exports_test.sh LIBRARY [OMP_LIBRARY]
+#     exports_test.sh LIBRARY [OMP_LIBRARY|-] [MALLOC_LIBRARY]
 
 set -euo pipefail
 
 library=$1
 omp=${2-}
+preload=${3-}
+[[ $omp != - ]] || omp=
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 failed=0
 
@@ -73,5 +76,20 @@ if [[ -n $omp ]]; then
 fi
 ! readelf -d "$library" | grep -E 'NEEDED.*omp' ||
     complain "libzkrt.so needs an OpenMP runtime"
+
+if [[ -n $preload ]]; then
+    readelf -d "$preload" | grep -qF '[libzkrt-malloc.so.0]' ||
+        complain "the soname is not libzkrt-malloc.so.0"
+    names=$(exported "$preload" | grep -v '^_Z[nd][wal]' | tr '\n' ' ')
+    [[ $names == "aligned_alloc calloc free malloc malloc_trim \
+malloc_usable_size memalign posix_memalign pvalloc realloc reallocarray valloc " ]] ||
+        complain "libzkrt-malloc.so exports other names: $names"
+    (($(exported "$preload" | grep -c '^_Z[nd][wal]') == 20)) ||
+        complain "libzkrt-malloc.so misses some of operators new and delete"
+    ! readelf -d "$preload" | grep NEEDED |
+        grep -vE '\[(libc|ld-linux.*|libpthread|libgcc_s)\.so' ||
+        complain "libzkrt-malloc.so needs more than the C library"
+    echo "libzkrt-malloc.so.0: $(exported "$preload" | wc -l) names"
+fi
 
 exit "$failed"
