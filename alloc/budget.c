@@ -239,7 +239,7 @@ zk__budget_refused(struct zk_budget *b, int code, size_t need)
 }
 
 bool
-zk__budget_take(struct zk_budget *b, size_t bytes)
+zk__budget_try(struct zk_budget *b, size_t bytes)
 {
     size_t drawn;
 
@@ -249,7 +249,16 @@ zk__budget_take(struct zk_budget *b, size_t bytes)
     if (drawn == bytes || admit(b, bytes - drawn))
         return true;
     zk_add_relaxed(&b->claim, drawn);
-    zk__budget_refused(b, ZK_EBUDGET, 0);
+    return false;
+}
+
+bool
+zk__budget_take(struct zk_budget *b, size_t bytes)
+{
+    if (zk__budget_try(b, bytes))
+        return true;
+    if (zk_load_relaxed(&b->refused) == 0)
+        zk__budget_refused(b, ZK_EBUDGET, 0);
     return false;
 }
 

@@ -68,6 +68,10 @@ void zk__budget_set_world(const struct zk_world *world);
  */
 bool zk__budget_take(struct zk_budget *b, size_t bytes);
 
+/* The same for who has another way if it fails, which then says whether the
+ * request is refused: nothing changed. */
+bool zk__budget_try(struct zk_budget *b, size_t bytes);
+
 /*
  * Before pages that are charged go back to the system, and after they have gone.
  * Both say the same bytes.

@@ -20,9 +20,12 @@ whole(const struct zk_slab *s)
 }
 
 static bool
-take(struct zk_slab *s, size_t bytes)
+take(struct zk_slab *s, size_t bytes, bool last)
 {
-    return bytes == 0 || s->budget == NULL || zk__budget_take(s->budget, bytes);
+    if (bytes == 0 || s->budget == NULL)
+        return true;
+    return last ? zk__budget_take(s->budget, bytes)
+                : zk__budget_try(s->budget, bytes);
 }
 
 static void
@@ -48,7 +51,7 @@ set_zones(struct zk_slab *s, size_t near, size_t far)
 }
 
 bool
-zk__charge_near(struct zk_slab *s, const char *need)
+zk__charge_near(struct zk_slab *s, const char *need, bool last)
 {
     size_t near = zk_load_relaxed(&s->near), far = zk_load_relaxed(&s->far);
     size_t bytes = (size_t)(need - zk_slab_base(s)), want, meet;
@@ -57,7 +60,7 @@ zk__charge_near(struct zk_slab *s, const char *need)
     if (want <= near)
         return true;
     meet = want + far > whole(s) ? want + far - whole(s) : 0;
-    if (!take(s, want - near - meet))
+    if (!take(s, want - near - meet, last))
         return false;
     if (meet != 0)
         zk__keep_lock(s);
@@ -82,7 +85,7 @@ zk__charge_far(struct zk_slab *s, const char *need)
 
         if (want + near > whole(s))
             meet = want + near - whole(s);
-        if (!take(s, want - far - meet))
+        if (!take(s, want - far - meet, false))
             return false;
         zk__keep_lock(s);
         same = meet == 0 || near == zk_load_relaxed(&s->near);

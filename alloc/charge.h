@@ -27,11 +27,12 @@
 
 /*
  * Has the near zone reach `need`, or the far one. False: over the budget; nothing
- * changed but that the phase is marked (budget.h).
+ * changed, but that the phase is marked (budget.h) where this is the request's
+ * last way to memory. The far zone never is: scratch can be a block.
  *
  * pre  need <= limit; no tail is there above it (near). base <= need (far)
  */
-bool zk__charge_near(struct zk_slab *s, const char *need);
+bool zk__charge_near(struct zk_slab *s, const char *need, bool last);
 bool zk__charge_far(struct zk_slab *s, const char *need);
 
 /* All of the tail from here on is gone. pre: the tail's lock is held, and

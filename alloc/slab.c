@@ -176,11 +176,11 @@ extend(struct zk_slab *s, const char *need)
     return true;
 }
 
-/* Has `ready` reach `need`. */
+/* Has `ready` reach `need`. `last`: where that fails the request has failed. */
 static bool
-grow(struct zk_slab *s, const char *need)
+grow(struct zk_slab *s, const char *need, bool last)
 {
-    if ((need > s->end && !extend(s, need)) || !zk__charge_near(s, need))
+    if ((need > s->end && !extend(s, need)) || !zk__charge_near(s, need, last))
         return false;
     s->ready = zk_load_relaxed(&s->secret) ? zk__secret_cover(s, need) : s->end;
     zk_slab_clip_ready(s);
@@ -197,7 +197,7 @@ grow_far(struct zk_slab *s, const char *need)
         return false;
     if (zk_load_relaxed(&s->secret)) {
         /* E3: that takes the slab's first page. */
-        if (!zk__charge_near(s, zk_slab_base(s) + ZK_GRANULE))
+        if (!zk__charge_near(s, zk_slab_base(s) + ZK_GRANULE, false))
             return false;
         covered = zk__secret_cover_far(s, need);
     }
@@ -218,7 +218,7 @@ zk__slab_expect(struct zk_slab *s, size_t bytes)
         zk_min_size(zk_round_up(zk_min_size(bytes, room), zk__os_page()), room);
     s->learnt = zk_max_size(s->learnt, bytes);
     if (bytes == 0 || !extend(s, zk_slab_base(s) + bytes) ||
-        !zk__charge_near(s, zk_slab_base(s) + bytes))
+        !zk__charge_near(s, zk_slab_base(s) + bytes, false))
         return 0;
     s->high[0] = zk_max_size(s->high[0], bytes);
     s->expected = zk_max_size(s->expected, bytes);
@@ -284,7 +284,7 @@ bump(struct zk_slab *s, size_t n, size_t align)
     if (skip > room || n > room - skip)
         return NULL;
     p = zk_slab_next(s) + skip;
-    if (ZK_UNLIKELY(p + n > s->ready) && !grow(s, p + n))
+    if (ZK_UNLIKELY(p + n > s->ready) && !grow(s, p + n, true))
         return NULL;
     advance(s, p + n);
     return p;
@@ -484,7 +484,7 @@ move_top(struct zk_slab *s, char *p, size_t bytes)
 {
     if (bytes > (size_t)(s->scratch - p))
         return false;
-    if (p + bytes > s->ready && !grow(s, p + bytes))
+    if (p + bytes > s->ready && !grow(s, p + bytes, false))
         return false;
     zk_slab_note_peak(s);
     if (p + bytes > zk_slab_next(s))

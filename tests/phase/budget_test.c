@@ -93,6 +93,46 @@ test_a_request_over_the_budget_is_null_and_the_end_tells(void **state)
     end();
 }
 
+/* A request that finds memory elsewhere was not refused, whatever was tried first. */
+static void
+test_scratch_that_a_block_can_be_is_no_refusal(void **state)
+{
+    zk_scratch_t scope;
+    char *p;
+
+    begin("scratch");
+    p = zk_malloc(LIMIT - 64 * KIB); /* the rest of its charge is free */
+    assert_non_null(p);
+    scope = zk_scratch_begin();
+    p = zk_scratch_alloc(8 * KIB, 0); /* the far end would take 2 MiB more */
+    assert_non_null(p);
+    memset(p, 1, 8 * KIB);
+    assert_int_equal(zk_scratch_end(scope), ZK_OK);
+    assert_int_equal(test_phase_stats().refused, ZK_OK);
+    assert_int_equal(test_stats(*state).budget_refusals, 0);
+    end();
+}
+
+static void
+test_growth_that_finds_freed_memory_is_no_refusal(void **state)
+{
+    char *freed, *grown;
+
+    begin("growth");
+    freed = zk_malloc(14 * MIB);
+    grown = zk_malloc(9 * MIB);
+    assert_non_null(freed);
+    assert_non_null(grown);
+    memset(grown, 7, 9 * MIB);
+    zk_free(freed);
+    grown = zk_realloc(grown, 13 * MIB); /* in place it would be over */
+    assert_ptr_equal(grown, freed);
+    assert_int_equal(grown[9 * MIB - 1], 7);
+    assert_int_equal(test_phase_stats().refused, ZK_OK);
+    assert_int_equal(test_stats(*state).budget_refusals, 0);
+    end();
+}
+
 static void
 test_a_refusal_is_sticky_for_each_call_of_the_family(void **state)
 {
@@ -783,6 +823,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         budget_test(test_a_request_over_the_budget_is_null_and_the_end_tells),
+        budget_test(test_scratch_that_a_block_can_be_is_no_refusal),
+        budget_test(test_growth_that_finds_freed_memory_is_no_refusal),
         budget_test(test_a_refusal_is_sticky_for_each_call_of_the_family),
         budget_test(test_the_heap_does_not_serve_what_the_budget_refuses),
         budget_test(
