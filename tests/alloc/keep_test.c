@@ -246,8 +246,8 @@ keep_releasing(void *arg)
     struct race *r = arg;
 
     while (!zk_load_relaxed(&r->stop))
-        zk_add_relaxed(&r->released,
-                       (uint64_t)zk__arena_release(r->f->arena, 4 * MIB, false));
+        zk_add_relaxed(&r->released, (uint64_t)zk__arena_release(
+                                         r->f->arena, 4 * MIB, false));
     return NULL;
 }
 
