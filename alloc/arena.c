@@ -8,6 +8,7 @@
 #include "alloc/arena.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -604,9 +605,29 @@ reset_slabs(struct zk_arena *a, bool move, bool forget)
     return moved;
 }
 
+/* Valgrind has no trap to meet: under it slabs stay where they are, and it names
+ * the phases of a dead address itself. */
+static void
+name_slabs(struct zk_arena *a, const char *before)
+{
+    char text[3 * ZK_PHASE_NAME + 64];
+
+    for (unsigned i = 0; i < zk_load_relaxed(&a->active); i++) {
+        struct zk_slab *s = &a->slabs[i];
+
+        snprintf(text, sizeof text,
+                 "slab of slot %u: phase \"%s\" (epoch %" PRIu64
+                 ") is there now, before it \"%s\"",
+                 i, a->name, a->epoch, before);
+        zk__name_range(&s->valgrind, zk_slab_base(s),
+                       (size_t)(s->top - zk_slab_base(s)), text);
+    }
+}
+
 void
 zk__arena_reset(struct zk_arena *a, const char *name)
 {
+    char before[ZK_PHASE_NAME];
     bool timed = a->want.trap == ZK_TRAP_AUTO;
     uint64_t start = zk_now_ns();
     unsigned moved;
@@ -621,8 +642,11 @@ zk__arena_reset(struct zk_arena *a, const char *name)
         if (moved != 0) /* the mean of the last few */
             a->move_ns += (a->begun_ns - start) / 4 - a->move_ns / 4;
     }
+    name_phase(before, a->name);
     name_phase(a->name, name);
     a->epoch++;
+    if (ZK_HAVE_VALGRIND)
+        name_slabs(a, before);
     zk_store_release(&a->open, true);
 }
 

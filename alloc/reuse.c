@@ -213,6 +213,7 @@ zk__reuse_give_small(struct zk_slab *s, char *p, size_t granules)
     if (depth == s->depth && p + granules * ZK_GRANULE == s->window.next) {
         s->window.sizes[granule] = 0;
         s->window.next = p;
+        zk__poison_window(p, granules * ZK_GRANULE);
     } else {
         zk_reuse_push(s, &s->free[depth], granule, (unsigned)granules);
     }

@@ -64,7 +64,7 @@ zk_slab_quick(struct zk_slab *s, size_t n)
     char *p = s->window.next;
     size_t last = (n - 1) / ZK_GRANULE; /* of the block's granules */
 
-    if (ZK_HAVE_ASAN || n - 1 >= ZK_SMALL_LIMIT - 1 ||
+    if (ZK_HAVE_MARKS || n - 1 >= ZK_SMALL_LIMIT - 1 ||
         n - 1 >= (size_t)(s->window.end - p) ||
         (s->free[s->depth].small_sizes >> last & 1) != 0 ||
         zk_load_relaxed(&s->inbox) != 0)
@@ -116,7 +116,7 @@ zk_slab_quick_free(struct zk_slab *s, char *p)
     uint16_t *size = &s->window.sizes[offset / ZK_GRANULE];
     unsigned granules;
 
-    if (ZK_HAVE_ASAN || s->depth != 0 || offset % ZK_GRANULE != 0 ||
+    if (ZK_HAVE_MARKS || s->depth != 0 || offset % ZK_GRANULE != 0 ||
         zk_load_relaxed(&s->pages[offset / ZK_PAGE]) !=
             zk_word_make(zk_slab_tag(s), ZK_KIND_WINDOW, 0, 0))
         return false;

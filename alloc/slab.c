@@ -164,8 +164,8 @@ extend(struct zk_slab *s, const char *need)
     if (need > s->top && !commit(s, need))
         return false;
     room = (size_t)(s->top - zk_slab_base(s));
-    end = ZK_HAVE_ASAN ? zk_min_size(zk_round_up(bytes, COMMIT_CHUNK), room)
-                       : room;
+    end = ZK_HAVE_MARKS ? zk_min_size(zk_round_up(bytes, COMMIT_CHUNK), room)
+                        : room;
     if (s->huge == ZK_HUGE_AUTO && !zk__huge_choose(s, bytes))
         end = zk_min_size(end, ZK_HUGE_PAGE);
     if (s->end < s->tail_most) /* K5: no more of a tail than is used soon */
@@ -325,6 +325,7 @@ open_window(struct zk_slab *s)
     memset(&s->window.sizes[zk_slab_granule(s, p)], 0,
            ZK_WINDOW_BYTES / ZK_GRANULE * sizeof(uint16_t));
 
+    zk__poison_window(p, ZK_WINDOW_BYTES);
     if (p != s->window.end)
         s->window.next = p;
     s->window.end = p + ZK_WINDOW_BYTES;
@@ -614,7 +615,7 @@ zk__slab_rewind(struct zk_slab *s)
     if (zk_slab_next(s) > s->dirty)
         s->dirty = zk_slab_next(s);
     zk__poison(m->next, (size_t)(zk_slab_next(s) - m->next));
-    zk__poison(m->window_next, (size_t)(m->window_end - m->window_next));
+    zk__poison_window(m->window_next, (size_t)(m->window_end - m->window_next));
     zk_slab_set_next(s, m->next);
     s->window.next = m->window_next;
     s->window.end = m->window_end;

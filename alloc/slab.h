@@ -133,6 +133,7 @@ struct zk_slab {
     _Atomic size_t asked_to;
     const struct zk_numa *numa; /* the arena's; NULL: none */
     unsigned slot;              /* its number there */
+    unsigned valgrind;          /* poison.h: the name of its range */
 
     /* Of a secret phase, see secret.h: the owner writes, others may read. */
     _Atomic bool secret;

@@ -24,6 +24,7 @@
 
 #include "private/atomic.h"
 #include "private/bits.h"
+#include "private/poison.h"
 
 #define LINE ((size_t)64)
 
@@ -64,6 +65,7 @@ zk__wipe(void *address, size_t n, bool past_cache)
     char *p = address;
     size_t head = zk_round_up((uintptr_t)p, LINE) - (uintptr_t)p;
 
+    zk__marks_off(); /* it is dead, and wiped all the same */
     if (past_cache && n >= head + LINE) {
         size_t lines = zk_round_down(n - head, LINE);
 
@@ -73,6 +75,7 @@ zk__wipe(void *address, size_t n, bool past_cache)
     } else {
         memset(p, 0, n);
     }
+    zk__marks_on();
     keep_stores(address);
 }
 

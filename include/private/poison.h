@@ -1,5 +1,5 @@
 /*
- * poison.h - tells AddressSanitizer which arena bytes are alive.
+ * poison.h - tells AddressSanitizer or Valgrind which arena bytes are alive.
  *
  * Owns:   the marks, and which sanitizer is built in; nothing where none is.
  * Never:  changes the bytes.
@@ -31,6 +31,18 @@
 #    define ZK_HAVE_TSAN 0
 #endif
 
+/* Valgrind's marks are built in where ZK_VALGRIND is defined: see testing.md. */
+#ifdef ZK_VALGRIND
+#    define ZK_HAVE_VALGRIND 1
+#    include <valgrind/memcheck.h>
+#else
+#    define ZK_HAVE_VALGRIND 0
+#endif
+
+/* Each block is marked by itself, so nothing may be handed out behind the
+ * library's back but in windows that are open, see zk__poison_window(). */
+#define ZK_HAVE_MARKS (ZK_HAVE_ASAN || ZK_HAVE_VALGRIND)
+
 #if ZK_HAVE_ASAN
 #    include <sanitizer/asan_interface.h>
 #    include <sanitizer/lsan_interface.h>
@@ -42,6 +54,8 @@ zk__poison(const void *p, size_t n)
 {
 #if ZK_HAVE_ASAN
     __asan_poison_memory_region(p, n);
+#elif ZK_HAVE_VALGRIND
+    VALGRIND_MAKE_MEM_NOACCESS(p, n);
 #else
     (void)p, (void)n;
 #endif
@@ -53,8 +67,53 @@ zk__unpoison(const void *p, size_t n)
 {
 #if ZK_HAVE_ASAN
     __asan_unpoison_memory_region(p, n);
+#elif ZK_HAVE_VALGRIND
+    VALGRIND_MAKE_MEM_DEFINED(p, n);
 #else
     (void)p, (void)n;
+#endif
+}
+
+/*
+ * What is free of an open window. Programs that are not built for AddressSanitizer
+ * bump there without a call (zk_bump), so Valgrind is told that it is alive.
+ */
+static inline void
+zk__poison_window(const void *p, size_t n)
+{
+    if (ZK_HAVE_ASAN)
+        zk__poison(p, n);
+    else
+        zk__unpoison(p, n);
+}
+
+/* Has Valgrind name a range in its reports; *handle is 0 or of the name before. */
+static inline void
+zk__name_range(unsigned *handle, const void *p, size_t n, const char *name)
+{
+#if ZK_HAVE_VALGRIND
+    if (*handle != 0)
+        VALGRIND_DISCARD(*handle);
+    *handle = n != 0 ? (unsigned)VALGRIND_CREATE_BLOCK(p, n, name) : 0;
+#else
+    (void)handle, (void)p, (void)n, (void)name;
+#endif
+}
+
+/* Around accesses of ours to what is dead. */
+static inline void
+zk__marks_off(void)
+{
+#if ZK_HAVE_VALGRIND
+    VALGRIND_DISABLE_ERROR_REPORTING;
+#endif
+}
+
+static inline void
+zk__marks_on(void)
+{
+#if ZK_HAVE_VALGRIND
+    VALGRIND_ENABLE_ERROR_REPORTING;
 #endif
 }
 
