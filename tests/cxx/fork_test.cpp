@@ -54,19 +54,21 @@ test_codes_come_back_in_order(void **)
     assert_int_equal(zk::parallel_invoke([] {}, [] {}), ZK_OK);
 }
 
-/* What was thrown, and whether the other call ran to its end. */
+/* What was thrown, and which of the two calls ran to its end: each has a flag of
+ * its own, since they run at the same time. */
 static std::string
-message_of_throwing(bool first, bool second, bool *ended)
+message_of_throwing(bool first, bool second, bool (&ended)[2])
 {
-    const auto maybe = [ended](bool does, const char *what) {
+    const auto maybe = [](bool does, const char *what, bool &end) {
+        end = false;
         if (does)
             throw std::runtime_error(what);
-        *ended = true;
+        end = true;
     };
 
     try {
-        (void)zk::parallel_invoke([&] { maybe(first, "first"); },
-                                  [&] { maybe(second, "second"); });
+        (void)zk::parallel_invoke([&] { maybe(first, "first", ended[0]); },
+                                  [&] { maybe(second, "second", ended[1]); });
     } catch (const std::runtime_error &e) {
         return e.what();
     }
@@ -77,19 +79,19 @@ static void
 test_the_first_exception_is_rethrown_when_both_are_done(void **)
 {
     for (unsigned i = 0; i < 1000; i++) {
-        bool ended = false;
+        bool ended[2] = {false, false};
 
-        assert_string_equal(message_of_throwing(true, false, &ended).c_str(),
+        assert_string_equal(message_of_throwing(true, false, ended).c_str(),
                             "first");
-        assert_true(ended);
-        ended = false;
-        assert_string_equal(message_of_throwing(false, true, &ended).c_str(),
+        assert_true(!ended[0] && ended[1]);
+        assert_string_equal(message_of_throwing(false, true, ended).c_str(),
                             "second");
-        assert_true(ended);
-        assert_string_equal(message_of_throwing(true, true, &ended).c_str(),
+        assert_true(ended[0] && !ended[1]);
+        assert_string_equal(message_of_throwing(true, true, ended).c_str(),
                             "first");
-        assert_string_equal(message_of_throwing(false, false, &ended).c_str(),
+        assert_string_equal(message_of_throwing(false, false, ended).c_str(),
                             "");
+        assert_true(ended[0] && ended[1]);
     }
 }
 
