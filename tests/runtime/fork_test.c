@@ -160,7 +160,8 @@ count_elsewhere(void *arg)
 }
 
 /* Forks more than is offered at first, then only joins. What is left of the older
- * half is offered meanwhile: somebody else runs it. */
+ * half is offered meanwhile: somebody else runs it, if he has not run all of it
+ * already, since he asks for himself, too. */
 static int
 fork_many_then_join(void *arg)
 {
@@ -179,7 +180,7 @@ fork_many_then_join(void *arg)
 
         err |= zk_join(f[--i]); /* asks */
         err |= zk_join(f[--i]); /* answers */
-        rt_await(ran_elsewhere, before + 1);
+        rt_await(ran_elsewhere, before < N / 2 ? before + 1 : N / 2);
     }
     while (i > 0)
         err |= zk_join(f[--i]);
