@@ -160,6 +160,22 @@ parse_word(const char *text, const char *const *words, int *index)
     return false;
 }
 
+/* Bytes, or a word for none of them or for all. */
+static bool
+parse_amount(const char *text, const char *none, const char *all, size_t *bytes)
+{
+    const char *const words[] = {none, all, NULL};
+    int word;
+    uint64_t n;
+
+    if (parse_word(text, words, &word))
+        n = word == 0 ? 0 : SIZE_MAX;
+    else if (!parse_bytes(text, 0, SIZE_MAX / 2, &n))
+        return false;
+    *bytes = (size_t)n;
+    return true;
+}
+
 /* ---- variables -------------------------------------------------------- */
 
 static bool
@@ -355,16 +371,7 @@ set_trap(struct zk_config *c, const char *text)
 static bool
 set_keep(struct zk_config *c, const char *text)
 {
-    static const char *const words[] = {"learn", "all", NULL};
-    int word;
-    uint64_t n;
-
-    if (parse_word(text, words, &word))
-        n = word == 0 ? 0 : SIZE_MAX;
-    else if (!parse_bytes(text, 0, SIZE_MAX / 2, &n))
-        return false;
-    c->keep_bytes = (size_t)n;
-    return true;
+    return parse_amount(text, "learn", "all", &c->keep_bytes);
 }
 
 static bool
@@ -422,16 +429,7 @@ set_backend(struct zk_config *c, const char *text)
 static bool
 set_prefault(struct zk_config *c, const char *text)
 {
-    static const char *const words[] = {"off", "learn", NULL};
-    int word;
-    uint64_t n;
-
-    if (parse_word(text, words, &word))
-        n = word == 0 ? 0 : SIZE_MAX;
-    else if (!parse_bytes(text, 0, SIZE_MAX / 2, &n))
-        return false;
-    c->prefault_bytes = (size_t)n;
-    return true;
+    return parse_amount(text, "off", "learn", &c->prefault_bytes);
 }
 
 /* What is set has room for it. */

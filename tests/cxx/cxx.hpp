@@ -66,6 +66,23 @@ cxx_code_of(F &&f)
     return 1;
 }
 
+/* Around the tests of a program: three workers, of which this thread is one. */
+inline zk_runtime_t *cxx_entered;
+
+inline int
+cxx_enter(void **)
+{
+    cxx_entered = cxx_lane(3);
+    return cxx_entered == nullptr || zk_runtime_enter(cxx_entered) != ZK_OK;
+}
+
+inline int
+cxx_leave(void **)
+{
+    return zk_runtime_leave() != ZK_OK ||
+           zk_runtime_close(cxx_entered) != ZK_OK;
+}
+
 /* First in main(). */
 inline void
 cxx_begin()

@@ -11,21 +11,6 @@
 #include <string>
 #include <vector>
 
-static zk_runtime_t *lane;
-
-static int
-enter_lane(void **)
-{
-    lane = cxx_lane(3);
-    return lane == nullptr || zk_runtime_enter(lane) != ZK_OK;
-}
-
-static int
-leave_lane(void **)
-{
-    return zk_runtime_leave() != ZK_OK || zk_runtime_close(lane) != ZK_OK;
-}
-
 static std::atomic<std::size_t> counted;
 
 static void
@@ -265,5 +250,5 @@ main()
     };
 
     cxx_begin();
-    return cmocka_run_group_tests(tests, enter_lane, leave_lane);
+    return cmocka_run_group_tests(tests, cxx_enter, cxx_leave);
 }
