@@ -9,7 +9,8 @@ import subprocess
 import sys
 
 PEERS = ["libmimalloc2.0", "libjemalloc2", "libtcmalloc-minimal4",
-         "libtbbmalloc2", "libtbb12", "libgomp1", "libomp5-14", "libc6"]
+         "libtbbmalloc2", "libtbb12", "libgomp1", "libomp5-14", "libomp5-19",
+         "libc6"]
 
 
 def read(path):
@@ -89,7 +90,8 @@ def describe(build):
         "compiler_cxx": first_line(
             output(cache(build, "CMAKE_CXX_COMPILER"), "--version")),
         "compiler_libgomp": first_line(output("gcc", "--version")),
-        "compiler_libomp": first_line(output("clang", "--version")),
+        "compiler_libomp": first_line(
+            output(cache(build, "ZK_BENCH_CLANG"), "--version")),
         "flags": flags,
         "peers": versions(),
         "load": read("/proc/loadavg"),
