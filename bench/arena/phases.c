@@ -15,10 +15,14 @@
  *
  * Metrics: on_parked_64m is begin and end with the trap on and 64 MiB of one
  * slab used, in ns; on_grown_64m the same on a lane whose first phases used
- * 1 MiB. Each has a lane of its own. DIVISOR makes the used part smaller, for a run that is only
- * a check.
+ * 1 MiB. Each has a lane of its own. mremap_parked_64m is what the kernel's part
+ * of it costs alone: to move as many pages to other addresses, by hand. DIVISOR
+ * makes the used part smaller, for a run that is only a check.
  */
+#define _GNU_SOURCE /* mremap */
+
 #include <string.h>
+#include <sys/mman.h>
 
 #include "lane.h"
 
@@ -166,6 +170,55 @@ open_with(enum zk_trap trap, enum other other)
     return lane;
 }
 
+/* ---- the kernel's part of the trap --------------------------------------- */
+
+#define WINDOW_BYTES ((size_t)8 << 30)
+
+/* What is left behind is shut, as the trap does it, while the clock stands still. */
+static double
+move_on(char **at, char *to)
+{
+    uint64_t start = bench_now_ns();
+    void *p = mremap(*at, WINDOW_BYTES, WINDOW_BYTES,
+                     MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
+    double ns = (double)(bench_now_ns() - start);
+
+    bench_check(p == to, "mremap");
+    bench_check(mprotect(*at, WINDOW_BYTES, PROT_NONE) == 0, "mprotect");
+    *at = to;
+    return ns;
+}
+
+/* Three windows with room in between, each the next after the last. */
+static void
+measure_mremap(const char *metric, enum other other, size_t bytes)
+{
+    enum { WINDOWS = 3, MOVES = 1000 };
+    static double ns[MOVES];
+    zk_runtime_t *lane = open_with(ZK_TRAP_OFF, other);
+    size_t reserved = (2 * WINDOWS + 1) * WINDOW_BYTES;
+    char *base = mmap(NULL, reserved, PROT_NONE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *first, *at;
+
+    bench_check(base != MAP_FAILED, "mmap");
+    first = base + (WINDOW_BYTES - (uintptr_t)base % WINDOW_BYTES);
+    at = first;
+    bench_check(mprotect(at, WINDOW_BYTES, PROT_READ | PROT_WRITE) == 0,
+                "mprotect");
+    (void)madvise(at, WINDOW_BYTES, MADV_HUGEPAGE);
+    memset(at, 1, bytes);
+    other_begin(other);
+    for (size_t i = 0; i < MOVES; i++) {
+        ns[i] = move_on(&at, first + (i + 1) % WINDOWS * 2 * WINDOW_BYTES);
+        *at = 1;
+    }
+    other_end(other);
+    bench_report(metric, bench_median(ns, MOVES));
+    munmap(base, reserved);
+    lane_leave(lane);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -199,6 +252,15 @@ main(int argc, char **argv)
                         used[u].bytes / divisor, 0);
                 lane_leave(lane);
             }
+        }
+
+    for (int other = HOT; other <= BUSY; other++)
+        for (size_t u = 1; u < sizeof used / sizeof *used; u++) {
+            char metric[48];
+
+            snprintf(metric, sizeof metric, "mremap_%s_%s", other_names[other],
+                     used[u].name);
+            measure_mremap(metric, (enum other)other, used[u].bytes / divisor);
         }
 
     zk_runtime_t *lane = open_with(ZK_TRAP_ON, HOT);
