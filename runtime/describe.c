@@ -111,6 +111,20 @@ describe_worker(struct zk_writer *w, const zk_runtime_t *lane, unsigned i)
 }
 
 static void
+describe_steals(struct zk_writer *w, const zk_runtime_t *lane)
+{
+    static const char *const names[ZK_DISTANCES] = {
+        "steals_within_cache", "steals_within_node", "steals_from_nearest_node",
+        "steals_from_far_node"};
+    zk_runtime_stats_t stats = {.size = sizeof stats};
+
+    if (zk_runtime_stats(lane, &stats) != ZK_OK)
+        return;
+    for (unsigned far = 0; far < ZK_DISTANCES; far++)
+        zk__write_number(w, names[far], stats.steals_at[far]);
+}
+
+static void
 describe_workers(struct zk_writer *w, const zk_runtime_t *lane)
 {
     zk__write_open(w, "workers");
@@ -126,6 +140,7 @@ describe_workers(struct zk_writer *w, const zk_runtime_t *lane)
                        ? "refused by the system"
                    : lane->config.bind == ZK_BIND_NONE ? "none"
                                                        : "as below");
+    describe_steals(w, lane);
     zk__write_open_list(w, "places");
     for (unsigned i = 0; i < lane->nworkers; i++)
         describe_worker(w, lane, i);

@@ -33,6 +33,7 @@
 #include "runtime/learn.h"
 #include "runtime/plan.h"
 #include "runtime/progress.h"
+#include "runtime/topology.h"
 
 struct zk_lease;
 
@@ -115,7 +116,7 @@ struct zk_slot {
     ZK_ALIGNED_LINE _Atomic bool taken;
 
     /* Statistics: written by the slot, read by anyone. */
-    ZK_ALIGNED_LINE _Atomic uint64_t steals;
+    ZK_ALIGNED_LINE _Atomic uint64_t steals[ZK_DISTANCES]; /* by how far */
     _Atomic uint64_t sleeps;
 };
 
@@ -357,6 +358,9 @@ void zk__worker_work_on(struct zk_slot *self, struct zk_task task);
 
 /* After a push: lets a sleeping worker know, unless one is looking already. */
 void zk__worker_wake(zk_runtime_t *lane);
+
+/* Counts a task that the slot has taken from another one's deque. */
+void zk__worker_stole(struct zk_slot *self, const struct zk_slot *from);
 
 /* Makes every worker look around, for close. */
 void zk__worker_wake_all(zk_runtime_t *lane);

@@ -5,37 +5,49 @@
  * Never:  lets more workers in than there are shares: as many tasks run a share to
  *         its end, and no task is divided.
  *
+ * With affinity a share is at home in a slot. Which one follows from the range and
+ * the number of workers alone, so nothing has to be remembered from loop to loop.
+ * Who is through with its own share helps those of its node first: what it touches
+ * there for the first time is on the right node as well. Those of other nodes it
+ * helps as long as they are behind by an eighth of a share: what is left then its
+ * own node has done in a moment, and it would be on the wrong node ever after.
+ *
  * Q1  A share's `next` only grows, by a CAS from where a piece begins to where it
  *     ends; winning it is owning the piece. It carries no data.
+ * Q2  Who is of a share's own node stays until nothing is left of it, and says
+ *     first that it is there. So what others leave will be done.
  */
 #include "private/bits.h"
 #include "runtime/lane.h"
 
 #define SHARES_MAX     64u
 #define PIECES_A_SHARE 32
+#define BEHIND         8 /* with less than this part left a share is not */
+#define SAME_NODE      1u
 
 struct share {
     ZK_ALIGNED_LINE _Atomic size_t next;
-    size_t end;
+    size_t end, size;
+    _Atomic bool attended; /* Q2 */
 };
 
 struct shares {
+    const zk_runtime_t *lane;
     zk_range_fn body;
     void *arg;
     size_t grain;
-    unsigned count;
-    unsigned nworkers;
+    unsigned count; /* at most one for each worker */
     bool affinity;
     struct share share[SHARES_MAX];
 };
 
-/* The next piece of a share, at *begin; 0: nothing is left of it. */
+/* The next piece of a share, at *begin, if more than `left` is; else 0. */
 static size_t
-take(struct share *s, size_t grain, size_t *begin)
+take(struct share *s, size_t grain, size_t left, size_t *begin)
 {
     size_t next = zk_load_relaxed(&s->next);
 
-    while (next != s->end) {
+    while (s->end - next > left) {
         size_t n = zk_min_size(grain, s->end - next);
 
         if (zk_cas_relaxed(&s->next, &next, next + n)) { /* Q1 */
@@ -54,9 +66,50 @@ first_share(const struct shares *s, size_t task)
 
     if (!s->affinity || slot < 0)
         return (unsigned)task;
-    if (s->nworkers <= s->count)
-        return (unsigned)slot % s->count;
-    return (unsigned)slot % s->nworkers * s->count / s->nworkers;
+    return (unsigned)slot % s->lane->nworkers * s->count / s->lane->nworkers;
+}
+
+/* How far from the caller the share is at home: in the first slot whose own it is.
+ * Without affinity they are all alike. */
+static unsigned
+distance_to(const struct shares *s, unsigned share)
+{
+    const struct zk_slot *self = zk__thread.slot;
+    unsigned home = (share * s->lane->nworkers + s->count - 1) / s->count;
+
+    if (!s->affinity || self == NULL)
+        return 0;
+    return zk__topology_distance(s->lane->topology, self->pu,
+                                 s->lane->slots[home].pu);
+}
+
+/* How much of a share is left to its own node. */
+static size_t
+leave(struct share *share, unsigned far)
+{
+    if (far > SAME_NODE)
+        return zk_load_relaxed(&share->attended) ? share->size / BEHIND : 0;
+    if (!zk_load_relaxed(&share->attended))
+        zk_store_relaxed(&share->attended, true); /* Q2 */
+    return 0;
+}
+
+/* Runs what is to be done of a share. True: the loop is over, *code says how. */
+static bool
+finish(struct shares *s, struct share *share, unsigned far, int *code)
+{
+    struct zk_scratch_frame none = zk__scratch_enter();
+    size_t begin, n;
+
+    while ((n = take(share, s->grain, leave(share, far), &begin)) != 0) {
+        *code = s->body(begin, begin + n, s->arg);
+        zk__scratch_leave(&none);
+        if (*code == 0)
+            zk__loop_did(n);
+        if (*code != 0 || zk_stopped())
+            return true;
+    }
+    return false;
 }
 
 static int
@@ -64,23 +117,19 @@ run_shares(size_t task, size_t end, void *arg)
 {
     struct shares *s = arg;
     unsigned first = first_share(s, task);
-    struct zk_scratch_frame none = zk__scratch_enter();
+    int code = 0;
 
     (void)end;
-    for (unsigned i = 0; i < s->count; i++) {
-        struct share *share = &s->share[(first + i) % s->count];
-        size_t begin, n;
+    if (finish(s, &s->share[first], 0, &code))
+        return code;
+    for (unsigned far = 0; far < ZK_DISTANCES; far++)
+        for (unsigned i = 1; i < s->count; i++) {
+            unsigned which = (first + i) % s->count;
 
-        while ((n = take(share, s->grain, &begin)) != 0) {
-            int code = s->body(begin, begin + n, s->arg);
-
-            zk__scratch_leave(&none);
-            if (code == 0)
-                zk__loop_did(n);
-            if (code != 0 || zk_stopped())
+            if (distance_to(s, which) == far &&
+                finish(s, &s->share[which], far, &code))
                 return code;
         }
-    }
     return 0;
 }
 
@@ -94,7 +143,9 @@ deal(struct shares *s, size_t begin, size_t end, size_t grain)
                    : zk_max_size((size + (more != 0)) / PIECES_A_SHARE, 1);
     for (unsigned i = 0; i < s->count; i++) {
         zk_store_relaxed(&s->share[i].next, begin);
-        begin += size + (i < more);
+        zk_store_relaxed(&s->share[i].attended, false);
+        s->share[i].size = size + (i < more);
+        begin += s->share[i].size;
         s->share[i].end = begin;
     }
 }
@@ -119,8 +170,8 @@ zk_parallel_for_ex(zk_runtime_t *lane, size_t begin, size_t end,
         lane = zk_runtime_current();
     if (lane == NULL)
         return ZK_ENOMEM;
+    s.lane = lane;
     s.affinity = o->affinity != 0;
-    s.nworkers = lane->nworkers;
     s.count = lane->nworkers < SHARES_MAX ? lane->nworkers : SHARES_MAX;
     if (o->max_workers != 0 && o->max_workers < s.count)
         s.count = o->max_workers;

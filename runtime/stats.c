@@ -12,6 +12,9 @@
 
 _Static_assert(sizeof((zk_runtime_info_t){0}.workers_why) == ZK_PLAN_WHY,
                "the words fit");
+_Static_assert(sizeof((zk_runtime_stats_t){0}.steals_at) ==
+                   ZK_DISTANCES * sizeof(uint64_t),
+               "a count for each distance");
 
 zk_err_t
 zk_runtime_info(const zk_runtime_t *lane, zk_runtime_info_t *info)
@@ -89,9 +92,13 @@ zk_runtime_stats(const zk_runtime_t *lane, zk_runtime_stats_t *stats)
     stats->phases = zk_load_relaxed(&lane->phases_begun);
     stats->stages = zk_load_relaxed(&lane->stages_begun);
     for (unsigned i = 0; i < lane->nslots; i++) {
-        stats->steals += zk_load_relaxed(&lane->slots[i].steals);
+        for (unsigned far = 0; far < ZK_DISTANCES; far++)
+            stats->steals_at[far] +=
+                zk_load_relaxed(&lane->slots[i].steals[far]);
         stats->sleeps += zk_load_relaxed(&lane->slots[i].sleeps);
     }
+    for (unsigned far = 0; far < ZK_DISTANCES; far++)
+        stats->steals += stats->steals_at[far];
     stats->budget_charged = zk__budget_charged();
     stats->prefaulted = zk_load_relaxed(&lane->warmed);
     add_counts(lane->outside, stats);

@@ -58,6 +58,7 @@ unsigned zk__topology_pu(const struct zk_topology *t, unsigned index,
 /* How far two PUs are apart: 0 same core or cache, 1 node, 2 nearest other node,
  * ZK_DISTANCE_FAR the machine. */
 #define ZK_DISTANCE_FAR 3u
+#define ZK_DISTANCES    (ZK_DISTANCE_FAR + 1)
 unsigned zk__topology_distance(const struct zk_topology *t, unsigned a,
                                unsigned b);
 

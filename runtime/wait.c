@@ -150,7 +150,7 @@ steal_back(struct zk_slot *self, const struct zk_job *job, struct zk_task *task)
             continue;
         }
         if (zk_load_acquire(&thief->root_seq) == seq) { /* A3 <- L3 */
-            zk_bump_relaxed(&self->steals, (uint64_t)1);
+            zk__worker_stole(self, thief);
             return true;
         }
         /* L2. Without room in the inbox it is ours after all: it is a task like
@@ -176,7 +176,7 @@ steal_own(struct zk_slot *self, const struct zk_job *job, struct zk_task *task)
         if (i == self->index || zk__deque_empty(d) ||
             !zk__deque_steal_of(d, job, task))
             continue;
-        zk_bump_relaxed(&self->steals, (uint64_t)1);
+        zk__worker_stole(self, &lane->slots[i]);
         return true;
     }
     return false;

@@ -47,6 +47,15 @@ next_random(struct zk_slot *self)
 
 /* ---- finding work ----------------------------------------------------- */
 
+void
+zk__worker_stole(struct zk_slot *self, const struct zk_slot *from)
+{
+    unsigned far =
+        zk__topology_distance(self->lane->topology, self->pu, from->pu);
+
+    zk_bump_relaxed(&self->steals[far], (uint64_t)1);
+}
+
 static bool
 steal_from(struct zk_slot *self, unsigned victim, struct zk_task *task)
 {
@@ -62,7 +71,7 @@ steal_from(struct zk_slot *self, unsigned victim, struct zk_task *task)
     if (zk__deque_empty(d))
         zk__forks_ask(&slot->forks);
     if (found)
-        zk_bump_relaxed(&self->steals, (uint64_t)1);
+        zk__worker_stole(self, slot);
     return found;
 }
 

@@ -88,7 +88,14 @@ typedef struct {
  *
  * With max_workers or affinity the range is dealt out in one share for each worker,
  * and in pieces of the grain, or of 1/32 of a share. Who is through with a share
- * helps with the others: the next one's first.
+ * helps with the others. With affinity those of the same cache and node come first,
+ * and of a share of another node whose workers are at it the last eighth is left to
+ * them.
+ *
+ * So pages that one loop touches for the first time are on the node of who gets
+ * them in the next. Memory whose place was decided before does not follow: that of
+ * an arena is on the node of the slot that allocated it, unless ZK_NUMA says
+ * otherwise.
  *
  * Errors: as for zk_parallel_for(); also
  *         ZK_EINVAL  options->size is not one the library knows, or affinity

@@ -304,6 +304,8 @@ typedef struct {
     uint64_t budget_charged;  /* now, by all lanes of the process together */
     uint64_t budget_refusals; /* requests and reserves over the budget */
     uint64_t prefaulted;      /* bytes of slabs populated before a phase */
+    uint64_t steals_at[4];    /* steals, by how far: within a cache, within a
+                                 node, from a nearest node, from farther off */
 } zk_runtime_stats_t;
 
 ZK_API ZK_NODISCARD zk_err_t zk_runtime_stats(const zk_runtime_t *lane,

@@ -159,6 +159,79 @@ test_with_affinity_each_slot_begins_with_its_own_share(void **state)
     assert_int_equal(zk_runtime_close(lane), ZK_OK);
 }
 
+/* ---- who helps whom ------------------------------------------------------ */
+
+enum { FREE = 3, SHARES = 4, PIECE = 10, PIECES = N / SHARES / PIECE };
+
+/* What those of another node leave of a share: less than an eighth of it. */
+enum { LEFT = N / SHARES / 8 / PIECE };
+
+static struct {
+    _Atomic unsigned met, done, released;
+    unsigned order[SHARES], helped; /* shares, as FREE came to them */
+    unsigned of[SHARES];            /* pieces that it has done of each */
+} help;
+
+/* All slots but one stay in the first piece of their shares until that one has done
+ * all that it does. */
+static int
+all_but_one_fall_behind(size_t begin, size_t end, void *arg)
+{
+    unsigned share = (unsigned)(begin * SHARES / N);
+
+    (void)arg;
+    (void)end;
+    if (begin % (N / SHARES) == 0) {
+        zk_add_seq_cst(&help.met, 1u);
+        rt_await(&help.met, SHARES);
+        if (zk_slot() != FREE)
+            rt_await(&help.released, 1);
+    }
+    if (zk_slot() == FREE && help.of[share]++ == 0)
+        help.order[help.helped++] = share;
+    if (zk_add_seq_cst(&help.done, 1u) + 1 ==
+        SHARES * PIECES - (SHARES - 1) - 2 * LEFT)
+        zk_store_release(&help.released, 1u);
+    return 0;
+}
+
+/* In a child, since a process loads its topology once. */
+static int
+help_on_an_imagined_machine(void *arg)
+{
+    zk_runtime_t *lane = NULL;
+
+    (void)arg;
+    setenv("ZK_TOPOLOGY", "package:2 [numa] core:2 pu:1", 1);
+    CHILD_CHECK(zk_runtime_open(&lane, ZK_OPTIONS(.slab_bytes = 4 * MIB)) ==
+                ZK_OK);
+    CHILD_CHECK(zk_runtime_enter(lane) == ZK_OK);
+    CHILD_CHECK(zk_num_workers() == SHARES);
+    CHILD_CHECK(zk_parallel_for_ex(
+                    lane, 0, N, ZK_LOOP_OPTIONS(.grain = PIECE, .affinity = 1),
+                    all_but_one_fall_behind, NULL) == ZK_OK);
+    CHILD_CHECK(zk_load_relaxed(&help.done) == SHARES * PIECES);
+    CHILD_CHECK(help.helped == SHARES);
+    CHILD_CHECK(help.order[0] == FREE);
+    CHILD_CHECK(help.order[1] == 2); /* its neighbour on the node */
+    CHILD_CHECK(help.of[2] == PIECES - 1);
+    CHILD_CHECK(help.of[0] == PIECES - 1 - LEFT);
+    CHILD_CHECK(help.of[1] == PIECES - 1 - LEFT);
+    CHILD_CHECK(zk_runtime_leave() == ZK_OK);
+    CHILD_CHECK(zk_runtime_close(lane) == ZK_OK);
+    return 0;
+}
+
+static void
+test_with_affinity_those_of_the_same_node_are_helped_first_and_most(
+    void **state)
+{
+    (void)state;
+    RT_SKIP_IF_CHILDREN_START_NO_THREADS();
+    test_clean_environment();
+    assert_true(test_child_succeeds(help_on_an_imagined_machine, NULL));
+}
+
 static int
 fail_at_500(size_t begin, size_t end, void *arg)
 {
@@ -203,6 +276,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(/* first: it forks before there is a lane */
+                         test_with_affinity_those_of_the_same_node_are_helped_first_and_most),
         cmocka_unit_test(test_each_iteration_runs_once_with_any_options),
         cmocka_unit_test(test_no_more_workers_than_allowed_are_inside_at_once),
         cmocka_unit_test(

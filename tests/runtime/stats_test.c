@@ -124,8 +124,14 @@ test_steals_and_sleeps_of_workers_are_counted(void **state)
     (void)state;
     assert_int_equal(zk_runtime_enter(lane), ZK_OK);
     for (unsigned i = 1; i <= 10; i++) {
+        zk_runtime_stats_t stats;
+
         assert_int_equal(test_run_on_worker(nothing, NULL), ZK_OK);
-        assert_int_equal(test_stats(lane).steals, i);
+        stats = test_stats(lane);
+        assert_int_equal(stats.steals, i);
+        assert_int_equal(stats.steals_at[0] + stats.steals_at[1] +
+                             stats.steals_at[2] + stats.steals_at[3],
+                         i);
     }
     while (test_stats(lane).sleeps == 0) /* once there is nothing to do */
         usleep(100);
