@@ -21,11 +21,14 @@
 
 #include "runtime/futex.h"
 
-#define FIBERS      16u
+#define FIBERS      256u
 #define STACK_BYTES ((size_t)256 << 10)
 #define LOCALS_MAX  ((size_t)8192)
-#define POINTS_MAX  20000000u /* of a run that still goes on: it never ends */
-#define CLOCK_STEP  2000u     /* ns that pass while somebody looks */
+#define TIME_BEGIN  UINT64_C(1000000000)
+#define CLOCK_STEP  2000u /* ns that pass while somebody looks */
+
+#define STEPS_AHEAD 16u /* with clocks: by how much one may be ahead */
+#define STEP_NS     5u  /* with clocks: what a step is for who looks */
 
 struct fiber {
     ucontext_t context;
@@ -39,7 +42,13 @@ struct fiber {
 };
 
 static struct fiber fibers[FIBERS];
-static struct fiber *now; /* NULL: no simulation */
+static unsigned fibers_high; /* all beyond were never used in this run */
+static struct fiber *now;    /* NULL: no simulation */
+
+/* With clocks: each fiber's own, in steps; beside them, so that a search is short. */
+static bool with_clocks;
+static uint64_t clock_of[FIBERS];
+static uint64_t points_max = 20000000u; /* of a run that never ends */
 static ucontext_t outside;
 static void (*main_fn)(void *);
 static void *main_arg;
@@ -111,18 +120,45 @@ go_on_with(struct fiber *next)
     check(swapcontext(&last->context, &next->context) == 0, "swapcontext");
 }
 
+static bool
+can_run(const struct fiber *f)
+{
+    return f->used && !f->ended && f->waits_on == NULL;
+}
+
 static struct fiber *
 any_that_can_run(void)
 {
-    unsigned start = sim_below(FIBERS);
+    unsigned start = sim_below(fibers_high);
 
-    for (unsigned i = 0; i < FIBERS; i++) {
-        struct fiber *f = &fibers[(start + i) % FIBERS];
+    for (unsigned i = 0; i < fibers_high; i++) {
+        struct fiber *f = &fibers[(start + i) % fibers_high];
 
-        if (f->used && !f->ended && f->waits_on == NULL)
+        if (can_run(f))
             return f;
     }
     return NULL;
+}
+
+/* Whose clock is behind all others'. */
+static struct fiber *
+last_that_can_run(void)
+{
+    struct fiber *last = NULL;
+    uint64_t least = UINT64_MAX;
+
+    for (unsigned i = 0; i < fibers_high; i++)
+        if (clock_of[i] < least && can_run(&fibers[i])) {
+            least = clock_of[i];
+            last = &fibers[i];
+        }
+    return last;
+}
+
+static uint64_t *
+own_clock(void)
+{
+    return &clock_of[now - fibers];
 }
 
 /* The one whose wait ends first: time passes until then. NULL: none ever does. */
@@ -131,7 +167,7 @@ first_to_wake(void)
 {
     struct fiber *first = NULL;
 
-    for (unsigned i = 0; i < FIBERS; i++) {
+    for (unsigned i = 0; i < fibers_high; i++) {
         struct fiber *f = &fibers[i];
 
         if (f->used && !f->ended && f->until_ns != ZK_FOREVER &&
@@ -140,6 +176,7 @@ first_to_wake(void)
     }
     if (first != NULL) {
         time_ns = first->until_ns > time_ns ? first->until_ns : time_ns;
+        clock_of[first - fibers] = (time_ns - TIME_BEGIN) / STEP_NS;
         first->waits_on = NULL;
     }
     return first;
@@ -157,13 +194,24 @@ give_up(void)
 static void
 let_another_run(void)
 {
-    struct fiber *next = any_that_can_run();
+    struct fiber *next = with_clocks ? last_that_can_run() : any_that_can_run();
 
     if (next == NULL)
         next = first_to_wake();
-    if (next == NULL || result.points > POINTS_MAX)
+    if (next == NULL || result.points > points_max)
         give_up();
     go_on_with(next);
+}
+
+/* Who is ahead of the last one by so much stands back. */
+static void
+stand_back(void)
+{
+    const struct fiber *last = last_that_can_run();
+
+    if (result.points > points_max ||
+        *own_clock() > clock_of[last - fibers] + sim_below(STEPS_AHEAD))
+        let_another_run();
 }
 
 void
@@ -172,8 +220,13 @@ zk__sim_point(void)
     if (now == NULL)
         return;
     result.points++;
-    if (sim_below(4) == 0)
+    if (with_clocks) {
+        ++*own_clock();
+        if (result.points % 4 == 0)
+            stand_back();
+    } else if (sim_below(4) == 0) {
         let_another_run();
+    }
 }
 
 void
@@ -181,8 +234,38 @@ zk__sim_pause(void)
 {
     if (now == NULL)
         return;
+    if (with_clocks) {
+        zk__sim_point();
+        return;
+    }
     result.points++;
     let_another_run();
+}
+
+void
+sim_with_clocks(bool on)
+{
+    with_clocks = on;
+}
+
+void
+sim_patience(uint64_t points)
+{
+    points_max = points;
+}
+
+uint64_t
+sim_clock(void)
+{
+    return *own_clock();
+}
+
+void
+sim_work(uint64_t steps)
+{
+    *own_clock() += steps;
+    zk__sim_point();
+    stand_back();
 }
 
 int
@@ -214,6 +297,9 @@ new_fiber(void *(*fn)(void *), void *arg)
         if (!fibers[i].used)
             f = &fibers[i];
     check(f != NULL, "too many threads");
+    if ((unsigned)(f - fibers) >= fibers_high)
+        fibers_high = (unsigned)(f - fibers) + 1;
+    clock_of[f - fibers] = now != NULL ? *own_clock() : 0;
     if (f->stack == NULL)
         f->stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -272,7 +358,8 @@ zk__sim_clock(clockid_t clock, struct timespec *t)
 {
     if (now == NULL)
         return clock_gettime(clock, t);
-    time_ns += CLOCK_STEP;
+    time_ns = with_clocks ? TIME_BEGIN + STEP_NS * *own_clock()
+                          : time_ns + CLOCK_STEP;
     t->tv_sec = (time_t)(time_ns / 1000000000u);
     t->tv_nsec = (long)(time_ns % 1000000000u);
     return 0;
@@ -300,13 +387,20 @@ zk__futex_wait(_Atomic uint32_t *word, uint32_t seen, uint64_t timeout_ns)
 void
 zk__futex_wake(_Atomic uint32_t *word, int n)
 {
-    unsigned start = sim_below(FIBERS);
+    unsigned start;
 
-    for (unsigned i = 0; i < FIBERS && n > 0; i++) {
-        struct fiber *f = &fibers[(start + i) % FIBERS];
+    if (now == NULL)
+        return;
+    start = sim_below(fibers_high);
+    for (unsigned i = 0; i < fibers_high && n > 0; i++) {
+        struct fiber *f = &fibers[(start + i) % fibers_high];
 
         if (f->used && !f->ended && f->waits_on == word) {
+            uint64_t awake = *own_clock() + SIM_WAKE_STEPS;
+
             f->waits_on = NULL;
+            if (clock_of[f - fibers] < awake)
+                clock_of[f - fibers] = awake;
             n--;
         }
     }
@@ -327,7 +421,7 @@ static void *
 run_all(void *unused)
 {
     (void)run_main(unused);
-    for (unsigned i = 1; i < FIBERS; i++)
+    for (unsigned i = 1; i < fibers_high; i++)
         result.stuck = result.stuck || fibers[i].used; /* not joined */
     now = NULL;
     setcontext(&outside);
@@ -345,11 +439,12 @@ sim_run(uint64_t seed, void (*fn)(void *), void *arg)
     check(locals != no_locals && locals_bytes <= LOCALS_MAX, "thread-locals");
     memset(&result, 0, sizeof result);
     random_state = seed;
-    time_ns = 1000000000u;
+    time_ns = TIME_BEGIN;
     main_fn = fn;
     main_arg = arg;
     for (unsigned i = 0; i < FIBERS; i++)
         fibers[i].used = false;
+    fibers_high = 0;
     memcpy(own, locals, locals_bytes);
     check(getcontext(&outside) == 0, "getcontext");
     if (!begun) {

@@ -28,6 +28,24 @@ struct sim_result {
     uint64_t points, switches, sleeps;
 };
 
+/*
+ * From here on each thread has a clock: a step for each atomic operation, lock and
+ * pause, and SIM_WAKE_STEPS from a wake-up until who slept goes on. Whose clock is
+ * behind runs, give or take a few steps that are drawn from the seed. So the clock
+ * of a thread tells how long something takes where every worker has a core of its
+ * own and every operation takes as long as any other: how work spreads, and not
+ * what a line of the cache costs that many want.
+ */
+#define SIM_WAKE_STEPS 1000u
+void sim_with_clocks(bool on);
+
+/* A run that makes more points than this is stuck; 20 million at first. */
+void sim_patience(uint64_t points);
+
+/* The caller's clock; and work that takes so long and touches nothing. */
+uint64_t sim_clock(void);
+void sim_work(uint64_t steps);
+
 /* Runs fn(arg) and the threads that it starts. All of them have to end. */
 struct sim_result sim_run(uint64_t seed, void (*fn)(void *), void *arg);
 
