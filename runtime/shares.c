@@ -83,15 +83,11 @@ distance_to(const struct shares *s, unsigned share)
                                  s->lane->slots[home].pu);
 }
 
-/* How much of a share is left to its own node. */
+/* How much of a share others leave to its own node. */
 static size_t
-leave(struct share *share, unsigned far)
+left_by_others(const struct share *share)
 {
-    if (far > SAME_NODE)
-        return zk_load_relaxed(&share->attended) ? share->size / BEHIND : 0;
-    if (!zk_load_relaxed(&share->attended))
-        zk_store_relaxed(&share->attended, true); /* Q2 */
-    return 0;
+    return zk_load_relaxed(&share->attended) ? share->size / BEHIND : 0;
 }
 
 /* Runs what is to be done of a share. True: the loop is over, *code says how. */
@@ -99,9 +95,13 @@ static bool
 finish(struct shares *s, struct share *share, unsigned far, int *code)
 {
     struct zk_scratch_frame none = zk__scratch_enter();
+    bool near = far <= SAME_NODE;
     size_t begin, n;
 
-    while ((n = take(share, s->grain, leave(share, far), &begin)) != 0) {
+    if (near && !zk_load_relaxed(&share->attended))
+        zk_store_relaxed(&share->attended, true); /* Q2 */
+    while ((n = take(share, s->grain, near ? 0 : left_by_others(share),
+                     &begin)) != 0) {
         *code = s->body(begin, begin + n, s->arg);
         zk__scratch_leave(&none);
         if (*code == 0)
