@@ -61,6 +61,7 @@ install(FILES
     "${man_dir}/zk_omp_phase_begin.3"
     "${man_dir}/zk_parallel_for.3"
     "${man_dir}/zk_parallel_reduce.3"
+    "${man_dir}/zk_lanes_open.3"
     "${man_dir}/zk_phase_pages.3"
     "${man_dir}/zk_phase_reserve.3"
     "${man_dir}/zk_runtime_phase.3"

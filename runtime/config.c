@@ -324,9 +324,10 @@ parse_nodes(const char *text, struct zk_nodes *nodes)
 static bool
 set_numa(struct zk_config *c, const char *text)
 {
-    static const char *const words[] = {"local", "interleave", "off", NULL};
+    static const char *const words[] = {"local", "interleave", "off", "lanes",
+                                        NULL};
     static const enum zk_numa_mode modes[] = {ZK_NUMA_LOCAL, ZK_NUMA_INTERLEAVE,
-                                              ZK_NUMA_OFF};
+                                              ZK_NUMA_OFF, ZK_NUMA_LANES};
     struct zk_nodes nodes;
     int word;
 
@@ -530,6 +531,7 @@ show_numa(const struct zk_config *c)
     if (c->numa != ZK_NUMA_BIND)
         return text_word(c->numa == ZK_NUMA_OFF          ? "off"
                          : c->numa == ZK_NUMA_INTERLEAVE ? "interleave"
+                         : c->numa == ZK_NUMA_LANES      ? "lanes"
                                                          : "local");
     for (unsigned node = 0; node < ZK_NODES_MAX; node++) {
         size_t used = strlen(t.c);
@@ -661,7 +663,7 @@ static const struct variable {
      "threads, cores, ll_caches, sockets, numa_domains, or a list of places"},
     {"ZK_PROC_BIND", set_bind, show_bind, "close, spread, primary or none"},
     {"ZK_NUMA", set_numa, show_numa,
-     "local, interleave, off, or bind: and nodes as in 0,2-3"},
+     "local, interleave, off, lanes, or bind: and nodes as in 0,2-3"},
     {"ZK_ALLOC_SLAB_GB", set_slab_gb, show_slab,
      "a whole number of GiB, at least 1"},
     {"ZK_ALLOC_SLAB_BYTES", set_slab_bytes, show_slab,
@@ -810,7 +812,7 @@ read_options(struct zk_config *config, const zk_options_t *options)
     if (options->size != sizeof *options || options->workers > ZK_MAX_WORKERS ||
         options->spare_slots > ZK_MAX_SPARE || options->spin_us > SPIN_US_MAX ||
         options->bind > ZK_BIND_PRIMARY || options->hugepages > ZK_HUGE_NEVER ||
-        options->trap > ZK_TRAP_OFF || options->numa > ZK_NUMA_OFF ||
+        options->trap > ZK_TRAP_OFF || options->numa > ZK_NUMA_LANES ||
         (options->numa == ZK_NUMA_BIND) != (options->numa_nodes != NULL) ||
         options->decay_ms > DECAY_MS_MAX ||
         options->backend > ZK_BACKEND_OPENMP ||

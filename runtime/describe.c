@@ -156,6 +156,8 @@ numa_word(const zk_runtime_t *lane)
 
     if (zk_load_relaxed(&lane->numa_error) != 0)
         return "refused by the system: pages lie where they are touched first";
+    if (lane->topology->part && lane->numa.mode == ZK_NUMA_LOCAL)
+        return "lanes: all of this one's is on its node";
     if (lane->topology->nnodes == 1 && lane->numa.mode == ZK_NUMA_OFF)
         return "nothing to choose: one node";
     return words[lane->numa.mode];

@@ -206,7 +206,8 @@ numa_refused(int error, void *arg)
 
 /*
  * What is known of the slots: a worker's node. Which thread takes a spare slot is
- * not. With a single node there is nothing to choose, and the calls are saved.
+ * not, unless the lane is one node's. With a single node there is nothing to choose,
+ * and the calls are saved.
  */
 static void
 init_numa(zk_runtime_t *lane)
@@ -220,10 +221,14 @@ init_numa(zk_runtime_t *lane)
                              .of_slot = lane->nodes,
                              .refused = numa_refused,
                              .arg = lane};
-    if (t->imagined || (t->nnodes == 1 && numa->mode != ZK_NUMA_BIND))
+    if (numa->mode == ZK_NUMA_LANES)
+        numa->mode = ZK_NUMA_LOCAL;
+    if (t->imagined ||
+        (t->nnodes == 1 && !t->part && numa->mode != ZK_NUMA_BIND))
         numa->mode = ZK_NUMA_OFF;
     for (unsigned i = 0; i < lane->nslots; i++) {
-        bool known = i < lane->nworkers && lane->config.bind != ZK_BIND_NONE;
+        bool known = t->part ||
+                     (i < lane->nworkers && lane->config.bind != ZK_BIND_NONE);
         unsigned node = t->pus[lane->slots[i].pu].node;
 
         lane->nodes[i] = known ? (int)node : ZK_NODE_NONE;
@@ -265,6 +270,7 @@ destroy(zk_runtime_t *lane)
     pthread_mutex_destroy(&lane->lock);
     pthread_mutex_destroy(&lane->watch_lock);
     zk__places_free(&lane->plan.places);
+    zk__topology_free(&lane->part);
     pthread_mutex_destroy(&lane->learn_lock);
     zk__os_unmap(lane, lane->records);
 }
@@ -350,60 +356,75 @@ cpu_quota(void)
 }
 
 zk_err_t
-zk_runtime_open(zk_runtime_t **out, const zk_options_t *options)
+zk__lane_decide(struct zk_opening *o, const zk_options_t *options)
 {
-    const struct zk_topology *topology;
-    struct zk_config config;
-    struct zk_plan plan;
-    zk_runtime_t *lane;
-    bool borrows;
     zk_err_t err;
-    size_t bytes;
 
-    if (out == NULL)
-        return ZK_EINVAL;
-    *out = NULL;
     handle_forks_once();
-    err = zk__config_read(&config, options);
+    *o = (struct zk_opening){0};
+    err = zk__config_read(&o->config, options);
     if (err != ZK_OK)
         return err;
-    topology = zk__topology_get();
-    if (topology == NULL)
+    o->topology = zk__topology_get();
+    if (o->topology == NULL)
         return ZK_ENOMEM;
-    borrows = borrow(&config);
+    o->borrows = borrow(&o->config);
     if (zk__topology_trouble() != NULL)
-        zk__notice(&config, "%s", zk__topology_trouble());
-    if (!zk__plan_make(&plan, &config, topology, cpu_quota()))
-        return ZK_ENOMEM;
+        zk__notice(&o->config, "%s", zk__topology_trouble());
+    return zk__plan_make(&o->plan, &o->config, o->topology, cpu_quota())
+               ? ZK_OK
+               : ZK_ENOMEM;
+}
 
-    bytes = sizeof *lane + (plan.workers + config.spare_slots) *
-                               (sizeof(struct zk_slot) + sizeof(int));
+/* The record of a lane and its slots; NULL: no memory. */
+static zk_runtime_t *
+new_record(const struct zk_opening *o)
+{
+    unsigned nslots = o->plan.workers + o->config.spare_slots;
+    size_t bytes =
+        sizeof(zk_runtime_t) + nslots * (sizeof(struct zk_slot) + sizeof(int));
+    zk_runtime_t *lane;
+
     bytes = zk_round_up(bytes, zk__os_page());
     lane = zk__os_map(bytes);
-    if (lane == NULL) {
-        zk__places_free(&plan.places);
-        return ZK_ENOMEM;
-    }
-    lane->config = config;
-    lane->plan = plan;
-    lane->topology = topology;
+    if (lane == NULL)
+        return NULL;
+    lane->config = o->config;
+    lane->plan = o->plan;
+    lane->part = o->part;
+    lane->topology = o->part.npus != 0 ? &lane->part : o->topology;
     lane->records = bytes;
-    lane->nworkers = plan.workers;
-    lane->nslots = plan.workers + config.spare_slots;
-    lane->crowded = lane->nworkers > topology->npus;
-    lane->borrows = borrows;
+    lane->nworkers = o->plan.workers;
+    lane->nslots = nslots;
+    lane->crowded = lane->nworkers > lane->topology->npus;
+    lane->borrows = o->borrows;
     zk__inbox_init(&lane->inbox);
     pthread_mutex_init(&lane->lock, NULL);
     pthread_mutex_init(&lane->learn_lock, NULL);
     pthread_mutex_init(&lane->watch_lock, NULL);
+    return lane;
+}
 
+zk_err_t
+zk__lane_open(zk_runtime_t **out, const struct zk_opening *o)
+{
+    zk_runtime_t *lane = new_record(o);
+
+    if (lane == NULL) {
+        struct zk_places places = o->plan.places;
+        struct zk_topology part = o->part;
+
+        zk__places_free(&places);
+        zk__topology_free(&part);
+        return ZK_ENOMEM;
+    }
     lane->outside = zk__phase_new(lane, NULL);
     if (lane->outside == NULL || !init_deques(lane)) {
         destroy(lane);
         return ZK_ENOMEM;
     }
     zk_store_relaxed(&lane->outside->open, true);
-    zk__pages_set_decay(config.decay_ms);
+    zk__pages_set_decay(lane->config.decay_ms);
     init_slots(lane);
     zk__budget_decide(lane);
     init_numa(lane);
@@ -413,6 +434,19 @@ zk_runtime_open(zk_runtime_t **out, const zk_options_t *options)
     zk__display(lane);
     *out = lane;
     return ZK_OK;
+}
+
+zk_err_t
+zk_runtime_open(zk_runtime_t **out, const zk_options_t *options)
+{
+    struct zk_opening o;
+    zk_err_t err;
+
+    if (out == NULL)
+        return ZK_EINVAL;
+    *out = NULL;
+    err = zk__lane_decide(&o, options);
+    return err == ZK_OK ? zk__lane_open(out, &o) : err;
 }
 
 zk_runtime_t *

@@ -126,8 +126,9 @@ struct zk_runtime {
     struct zk_numa numa;     /* the same */
     int *nodes;              /* the same: of each slot, behind them */
     const struct zk_topology *topology;
-    uint64_t serial; /* differs for every lane ever opened */
-    size_t records;  /* bytes of this record */
+    struct zk_topology part; /* the same, where it is one node of several */
+    uint64_t serial;         /* differs for every lane ever opened */
+    size_t records;          /* bytes of this record */
     unsigned nworkers;
     unsigned nslots;
     bool crowded; /* more workers than processing units */
@@ -274,6 +275,21 @@ void zk__warm_close(zk_runtime_t *lane);
 void zk__warm_forked(zk_runtime_t *lane);
 
 /* ---- lane.c ---- */
+
+/* What was decided for a lane. */
+struct zk_opening {
+    struct zk_config config;
+    struct zk_plan plan;
+    const struct zk_topology *topology;
+    struct zk_topology
+        part; /* the lane's, in its place; no units: it has none */
+    bool borrows;
+};
+
+/* Decides; and opens a lane, which takes all that there is in the record, also
+ * where it fails. */
+zk_err_t zk__lane_decide(struct zk_opening *o, const zk_options_t *options);
+zk_err_t zk__lane_open(zk_runtime_t **out, const struct zk_opening *o);
 
 /* Calls fn for each open lane; none of them closes meanwhile. */
 void zk__lane_each(void (*fn)(zk_runtime_t *lane, void *arg), void *arg);

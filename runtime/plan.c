@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "private/bits.h"
@@ -112,4 +113,83 @@ zk__plan_units(const struct zk_plan *plan, const struct zk_config *config,
                                               plan->workers, config->bind)];
     *units = place->units;
     return place->n;
+}
+
+/* ---- one node of several --------------------------------------------------- */
+
+/* Which units of a machine are on the node, in their order. False: no memory. */
+static bool
+keep_units(struct zk_topology *machine, const struct zk_topology *t,
+           unsigned node)
+{
+    *machine = (struct zk_topology){.nnodes = 1,
+                                    .flat = t->flat,
+                                    .imagined = t->imagined,
+                                    .part = true,
+                                    .share = t->share};
+    machine->pus = calloc(t->npus, sizeof *machine->pus);
+    if (machine->pus == NULL)
+        return false;
+    for (unsigned i = 0; i < t->npus; i++) {
+        if (t->pus[i].node != node)
+            continue;
+        machine->pus[machine->npus++] = t->pus[i];
+        machine->ncores += t->pus[i].first_thread;
+    }
+    return true;
+}
+
+/* Adds a place for the worker that has these units. False: no memory. */
+static bool
+add_place(struct zk_places *places, const struct zk_topology *machine,
+          const struct zk_topology *t, const unsigned *units, unsigned n)
+{
+    struct zk_units *place = &places->place[places->n];
+
+    place->units = calloc(machine->npus, sizeof *place->units);
+    if (place->units == NULL)
+        return false;
+    places->n++;
+    for (unsigned u = 0; u < machine->npus; u++) {
+        bool has = units == NULL;
+
+        for (unsigned i = 0; i < n && !has; i++)
+            has = t->pus[units[i]].os_index == machine->pus[u].os_index;
+        if (has)
+            place->units[place->n++] = u;
+    }
+    return true;
+}
+
+bool
+zk__plan_part(struct zk_plan *part, struct zk_topology *machine,
+              const struct zk_plan *plan, const struct zk_config *config,
+              const struct zk_topology *t, unsigned node)
+{
+    bool ok = keep_units(machine, t, node);
+
+    *part = (struct zk_plan){.from = plan->from};
+    if (ok)
+        part->places.place = calloc(plan->workers, sizeof *part->places.place);
+    ok = ok && part->places.place != NULL;
+    for (unsigned i = 0; i < plan->workers && ok; i++) {
+        const unsigned *units;
+        unsigned single;
+        unsigned n = zk__plan_units(plan, config, t, i, &units, &single);
+
+        if (t->pus[units[0]].node != node)
+            continue;
+        if (config->bind == ZK_BIND_NONE)
+            units = NULL;
+        ok = add_place(&part->places, machine, t, units, n);
+    }
+    part->workers = part->places.n;
+    if (!ok || part->workers == 0) {
+        zk__places_free(&part->places);
+        zk__topology_free(machine);
+        return false;
+    }
+    say(part, "%u of %u on node %u: %s", part->workers, plan->workers, node,
+        plan->why);
+    return true;
 }

@@ -35,6 +35,18 @@ struct zk_plan {
 bool zk__plan_make(struct zk_plan *plan, const struct zk_config *config,
                    const struct zk_topology *t, unsigned quota);
 
+/*
+ * What one node has of a plan: a machine of its units alone, and the workers whose
+ * first unit is there, each with what of its place is there; with ZK_BIND_NONE each
+ * with all of the node. False: no worker is there, or no memory; then nothing is
+ * kept.
+ *
+ * Undone by zk__places_free() and zk__topology_free().
+ */
+bool zk__plan_part(struct zk_plan *part, struct zk_topology *machine,
+                   const struct zk_plan *plan, const struct zk_config *config,
+                   const struct zk_topology *t, unsigned node);
+
 /* The units of the index-th worker, one at least; how many. */
 unsigned zk__plan_units(const struct zk_plan *plan,
                         const struct zk_config *config,

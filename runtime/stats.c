@@ -47,10 +47,11 @@ zk_runtime_info(const zk_runtime_t *lane, zk_runtime_info_t *info)
         .budget_bytes = lane->budget_bytes,
         .budget_from = lane->budget_from,
         .memory_limit = lane->memory_limit,
-        .numa = lane->numa.mode,
+        .numa = lane->topology->part ? ZK_NUMA_LANES : lane->numa.mode,
         .numa_error = zk_load_relaxed(&lane->numa_error),
         .backend = lane->borrows ? ZK_BACKEND_OPENMP : ZK_BACKEND_PTHREADS,
         .prefault_bytes = lane->config.prefault_bytes,
+        .node = lane->topology->part ? (int)lane->topology->pus[0].node : -1,
     };
     memcpy(info->workers_why, lane->plan.why, sizeof info->workers_why);
     return ZK_OK;

@@ -36,6 +36,7 @@ struct zk_topology {
                             as any other node; NULL: all are alike */
     bool flat;     /* the topology library failed: PUs without structure */
     bool imagined; /* not this machine: nothing can be bound */
+    bool part;     /* one node of a machine that has others */
     struct zk_share share; /* what of the machine this is */
 };
 

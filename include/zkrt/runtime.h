@@ -61,7 +61,9 @@ enum zk_numa_mode {
     ZK_NUMA_LOCAL,       /* from the node of the slab's worker */
     ZK_NUMA_INTERLEAVE,  /* in turn from all nodes that have workers */
     ZK_NUMA_BIND,        /* from the nodes that are listed */
-    ZK_NUMA_OFF          /* the kernel's own policy */
+    ZK_NUMA_OFF,         /* the kernel's own policy */
+    ZK_NUMA_LANES        /* zk_lanes_open(): a lane for each node (lanes.h);
+                            elsewhere the same as local */
 };
 
 /*
@@ -169,6 +171,7 @@ typedef struct {
     int numa_error;          /* errno where the system refused that, or 0 */
     enum zk_backend backend; /* who gives the threads */
     size_t prefault_bytes;   /* what was asked for; SIZE_MAX: as learnt */
+    int node; /* the one that the lane has alone, see lanes.h; else -1 */
 } zk_runtime_info_t;
 
 /*

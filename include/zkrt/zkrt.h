@@ -24,6 +24,7 @@
 #include <zkrt/error.h>
 #include <zkrt/fork.h>
 #include <zkrt/heap.h>
+#include <zkrt/lanes.h>
 #include <zkrt/pages.h>
 #include <zkrt/parallel.h>
 #include <zkrt/phase.h>

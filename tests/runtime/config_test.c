@@ -366,7 +366,7 @@ test_options_out_of_range_are_refused(void **state)
     REFUSES(bind, (enum zk_bind)(ZK_BIND_PRIMARY + 1));
     REFUSES(bind, (enum zk_bind) - 1);
     REFUSES(hugepages, (enum zk_huge)(ZK_HUGE_NEVER + 1));
-    REFUSES(numa, (enum zk_numa_mode)(ZK_NUMA_OFF + 1));
+    REFUSES(numa, (enum zk_numa_mode)(ZK_NUMA_LANES + 1));
     REFUSES(numa, ZK_NUMA_BIND); /* to what? */
     REFUSES(numa_nodes, "0");
     REFUSES(places, "");
