@@ -32,7 +32,7 @@ static struct {
 
 /* ---- fork ---------------------------------------------------------------- */
 
-/* In the order in which they nest: pool.h, L3. */
+/* In the order in which they nest: pool.h, L4. */
 static void
 before_fork(void)
 {
@@ -40,11 +40,13 @@ before_fork(void)
     zk__cache_lock();
     zk__heap_lock_all(&zk__heap);
     zk__pages_lock();
+    zk__debug_lock();
 }
 
 static void
 after_fork(void)
 {
+    zk__debug_unlock();
     zk__pages_unlock();
     zk__heap_unlock_all(&zk__heap);
     zk__cache_unlock();
@@ -73,6 +75,7 @@ zk__heap_ready(void)
     if (!zk_load_relaxed(&opened.done)) {
         zk__class_open();
         if (zk__pages_open()) {
+            zk__debug_open();
             zk__heap_init(&zk__heap, false, SIZE_MAX);
             opened.watched = pthread_key_create(&opened.key, thread_exits) == 0;
             zk_store_release(&opened.done, true); /* R1 -> A1 */
@@ -94,7 +97,7 @@ mine(void)
 
     if (ZK_LIKELY(c != &zk__cache_none))
         return c;
-    if (gone || !zk__heap_ready())
+    if (gone || !zk__heap_ready() || zk_debug())
         return NULL;
     c = zk__cache_open(&zk__heap);
     if (c == NULL)
@@ -134,29 +137,28 @@ take(unsigned class)
 static void *
 alloc(size_t n, size_t align, bool zeroed)
 {
-    size_t rounded, want;
+    size_t want, bytes;
     unsigned class;
     void *p;
 
     if (n > SIZE_MAX / 2 || !zk__heap_ready())
         return no_memory();
-    want = n + ZK_REDZONE;
-    rounded = zk_round_up(want, align);
-    if (rounded > ZK_CLASS_MAX || align > ZK_HEAP_PAGE) {
-        p = zk__large_alloc(&zk__heap, zk_max_size(want, 1), align, zeroed);
+    want = zk_max_size(n + zk_heap_extra(), 1);
+    class = zk__heap_class(want, align);
+    if (class == ZK_CLASSES) {
+        p = zk__large_alloc(&zk__heap, want, align, zeroed);
+        bytes = zk_round_up(want, ZK_HEAP_PAGE);
     } else {
-        class = zk_class_of(rounded);
-        while (zk__class[class].size % align != 0)
-            class ++; /* a power of two comes */
         p = take(class);
-        if (zeroed && p != NULL) {
-            zk__unpoison(p, n);
-            memset(p, 0, n);
-        }
+        bytes = zk__class[class].size;
     }
     if (p == NULL)
         return no_memory();
+    if (zk_debug())
+        zk__debug_hand_out(p, n, bytes, class != ZK_CLASSES, "an allocation");
     zk__unpoison(p, n);
+    if (zeroed && class != ZK_CLASSES)
+        memset(p, 0, n);
     return p;
 }
 
@@ -189,7 +191,24 @@ zk__heap_alloc_aligned(size_t align, size_t n)
 static bool
 just_freed(const struct zk_cache *c, unsigned class, const void *p)
 {
-    return zk_load_relaxed(&c->bins[class].top)[-1] == p;
+    void **newest = zk_load_relaxed(&c->bins[class].top) - 1;
+
+    return *newest == zk_entry_of(c, newest, p);
+}
+
+/* A live block where the checks are on: its cache is the row of those that wait. */
+static void
+free_checked(struct zk_found at, void *p)
+{
+    unsigned class = at.class;
+
+    if (class == ZK_CLASSES) {
+        zk__large_free(at.span);
+        return;
+    }
+    p = zk__debug_wait(p, &class);
+    if (p != NULL)
+        zk__pool_give(&zk__heap, class, 0, &p, 1);
 }
 
 void
@@ -203,6 +222,11 @@ zk__heap_free_slow(void *p, const char *call)
     at = zk__heap_find(&zk__heap, p);
     if (at.span == NULL)
         zk__misuse(at.why, call, p);
+    if (zk_debug()) {
+        (void)zk__debug_check(p, at.bytes, call);
+        free_checked(at, p);
+        return;
+    }
     if (at.class == ZK_CLASSES) {
         zk__large_free(at.span);
         return;
@@ -221,6 +245,29 @@ zk__heap_free_slow(void *p, const char *call)
     }
 }
 
+void
+zk__heap_free_sized(void *p, size_t n, const char *call)
+{
+    struct zk_found at;
+
+    if (p != NULL && zk_debug()) {
+        at = zk__heap_find(&zk__heap, p);
+        if (at.span != NULL && zk__debug_check(p, at.bytes, call) != n)
+            zk__misuse(ZK_MISUSE_SIZE, call, p);
+    }
+    zk__heap_free_slow(p, call);
+}
+
+static size_t
+usable_checked(const void *p, size_t bytes)
+{
+    size_t n;
+
+    return zk__debug_look(p, bytes, &n) == ZK_SEAL_FILLED
+               ? 0
+               : zk__debug_check(p, bytes, "usable size");
+}
+
 size_t
 zk__heap_usable(const void *p)
 {
@@ -228,6 +275,8 @@ zk__heap_usable(const void *p)
 
     if (at.span == NULL)
         return 0;
+    if (zk_debug())
+        return usable_checked(p, at.bytes);
     zk__unpoison(p, at.bytes); /* the caller may use them from now on */
     return at.bytes;
 }
@@ -243,6 +292,20 @@ stays(const struct zk_found *at, size_t n)
            (n > at->bytes / 2 || at->bytes <= 64);
 }
 
+/* The block always moves, so that whoever still has its old address is seen. */
+static void *
+realloc_checked(struct zk_found at, void *p, size_t n)
+{
+    size_t had = zk__debug_check(p, at.bytes, "realloc");
+    void *moved = zk__heap_alloc(n);
+
+    if (moved == NULL)
+        return NULL;
+    memcpy(moved, p, zk_min_size(had, n));
+    free_checked(at, p);
+    return moved;
+}
+
 void *
 zk__heap_realloc(void *p, size_t n)
 {
@@ -256,6 +319,8 @@ zk__heap_realloc(void *p, size_t n)
         zk__misuse(at.why, "realloc", p);
     if (n > SIZE_MAX / 2)
         return no_memory();
+    if (zk_debug())
+        return realloc_checked(at, p, n);
     if (stays(&at, n + ZK_REDZONE)) {
         zk__poison(p, at.bytes);
         zk__unpoison(p, n);
@@ -266,7 +331,7 @@ zk__heap_realloc(void *p, size_t n)
         moved = zk__large_resize(at.span, n + ZK_REDZONE);
         if (moved == NULL)
             return no_memory();
-        zk__poison(moved, n + ZK_REDZONE);
+        zk__poison(moved, zk_round_up(n + ZK_REDZONE, ZK_HEAP_PAGE));
         zk__unpoison(moved, n);
         return moved;
     }

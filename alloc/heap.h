@@ -18,6 +18,8 @@
  * and after it left, and a slot's memory lies on its node anyhow, since a span is
  * touched first by the thread that it was cut for.
  *
+ * While the checks of debug.h are on no thread has a cache.
+ *
  * A child of fork() has the forking thread's cache. What the others had in theirs
  * is lost to it: at most 128 KiB of a class.
  */
@@ -29,6 +31,7 @@
 #include <zkrt/export.h>
 
 #include "alloc/heap/cache.h"
+#include "alloc/heap/debug.h"
 #include "private/poison.h"
 
 extern struct zk_heap zk__heap;
@@ -38,12 +41,6 @@ extern ZK_THREAD_LOCAL struct zk_cache *zk__cache;
 
 /* Opens what all heaps share, once. False: no address space is left. */
 bool zk__heap_ready(void);
-
-/*
- * Under AddressSanitizer the end of a block is not the begin of the next one: a
- * run over it is seen.
- */
-#define ZK_REDZONE ((size_t)(ZK_HAVE_ASAN ? 16 : 0))
 
 void *zk__heap_alloc_slow(size_t n);
 
@@ -100,7 +97,14 @@ void *zk__heap_alloc_zeroed(size_t n);
 void *zk__heap_alloc_aligned(size_t align, size_t n);
 void *zk__heap_realloc(void *p, size_t n);
 
-/* What may be used at p: all of its block. 0: p is no block. */
+/*
+ * Frees a block of which the caller says how large it is; where that is checked
+ * (debug.h), another size ends the process.
+ */
+void zk__heap_free_sized(void *p, size_t n, const char *call);
+
+/* What may be used at p: all of its block, or with guards (debug.h) no more than
+ * was asked for. 0: p is no block. */
 size_t zk__heap_usable(const void *p);
 
 /* Whether an address lies in the range of the heaps. */

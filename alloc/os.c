@@ -1,5 +1,5 @@
 /*
- * os.c - the mmap family, and nothing else of the system.
+ * os.c - the mmap family, getrandom, and nothing else of the system.
  *
  * Owns:   the calls and the reading of RLIMIT_AS.
  * Never:  retries with another size: the caller knows what it can do without.
@@ -10,7 +10,10 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -265,6 +268,24 @@ address_space_used(void)
         return 0;
     text[n] = '\0';
     return (size_t)strtoull(text, NULL, 10) * zk__os_page();
+}
+
+uintptr_t
+zk__os_secret(void)
+{
+    uintptr_t secret;
+    uintptr_t more = 0;
+    const void *given;
+
+    if (getrandom(&secret, sizeof secret, GRND_NONBLOCK) ==
+        (ssize_t)sizeof secret)
+        return secret;
+    /* Early in the boot: what the kernel has given each process, unlike it. */
+    secret = (uintptr_t)&secret;
+    given = (const void *)getauxval(AT_RANDOM);
+    if (given != NULL)
+        memcpy(&more, given, sizeof more);
+    return secret ^ more * UINT64_C(0xd1342543de82ef95);
 }
 
 size_t

@@ -1,5 +1,5 @@
 /*
- * os.h - the one door to the mmap family.
+ * os.h - the one door to the mmap family, and to the system's random numbers.
  *
  * Owns:   reserving, committing, releasing and advising address ranges.
  * Never:  knows what a range is for; keeps no state.
@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define ZK_HUGE_PAGE ((size_t)2 << 20)
 
@@ -96,6 +97,9 @@ int zk__os_place(void *p, size_t bytes, const unsigned long *nodes,
  * is in memory. False: refused.
  */
 bool zk__os_nodes(const char *p, size_t n, int *nodes);
+
+/* A number that nobody outside of the process can know. */
+uintptr_t zk__os_secret(void);
 
 /*
  * What may still be reserved under RLIMIT_AS, or SIZE_MAX where there is no

@@ -67,10 +67,14 @@ __attribute__((constructor)) static void
 read_environment(void)
 {
     const char *route = getenv("ZK_ALLOC_ROUTE");
+    const char *debug = getenv("ZK_DEBUG"); /* which the heap has read */
+    bool on;
     size_t decay = number("ZK_ALLOC_DECAY_MS", zk__pages_decay());
 
     if (decay <= UINT32_MAX / 4)
         zk__pages_set_decay((unsigned)decay);
+    if (debug != NULL && !zk__debug_parse(debug, &on))
+        say("zkrt: ZK_DEBUG is neither on nor off: it is ignored\n");
     if (route == NULL || strcmp(route, "heap") == 0)
         return;
     if (strcmp(route, "arena") != 0)
@@ -138,6 +142,37 @@ free(void *p)
 {
     if (ZK_UNLIKELY(!zk__heap_free_fast(p)))
         free_slow(p);
+}
+
+__attribute__((noinline)) static void
+free_sized_slow(void *p, size_t n, const char *call)
+{
+    int saved = errno;
+
+    if (is_theirs(p))
+        zk_free(p);
+    else
+        zk__heap_free_sized(p, n, call);
+    errno = saved;
+}
+
+/* C23's, which not every C library declares. */
+EXPORT void free_sized(void *p, size_t n);
+EXPORT void free_aligned_sized(void *p, size_t align, size_t n);
+
+EXPORT void
+free_sized(void *p, size_t n)
+{
+    if (ZK_UNLIKELY(!zk__heap_free_fast(p)))
+        free_sized_slow(p, n, "free_sized");
+}
+
+EXPORT void
+free_aligned_sized(void *p, size_t align, size_t n)
+{
+    (void)align;
+    if (ZK_UNLIKELY(!zk__heap_free_fast(p)))
+        free_sized_slow(p, n, "free_aligned_sized");
 }
 
 EXPORT void *

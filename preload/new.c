@@ -7,7 +7,7 @@
  * Where memory is out, what the C++ library of the program has is called: the
  * handler that the program has set, over and over, and with none an exception.
  * The forms that do not throw answer NULL and ask no handler, since it may throw.
- * Sizes and alignments that delete is told are not needed.
+ * Sizes that delete is told are not needed, but for a check (ZK_DEBUG).
  */
 #include <stddef.h>
 #include <stdlib.h>
@@ -24,6 +24,8 @@ handler get_new_handler(void) __asm__("_ZSt15get_new_handlerv")
     __attribute__((weak));
 void throw_bad_alloc(void) __asm__("_ZSt17__throw_bad_allocv")
     __attribute__((weak));
+
+void free_sized(void *p, size_t n); /* malloc.c */
 
 static void *
 try_new(size_t n, size_t align)
@@ -99,12 +101,25 @@ new_or_throw(size_t n, size_t align)
     {                          \
         free(p);               \
     }
+#define DELETE_SIZED(name)               \
+    EXPORT void name(void *p, size_t n); \
+    EXPORT void name(void *p, size_t n)  \
+    {                                    \
+        free_sized(p, n);                \
+    }
 #define DELETE_2(name, type)           \
     EXPORT void name(void *p, type a); \
     EXPORT void name(void *p, type a)  \
     {                                  \
         (void)a;                       \
         free(p);                       \
+    }
+#define DELETE_SIZED_ALIGNED(name)                     \
+    EXPORT void name(void *p, size_t n, size_t align); \
+    EXPORT void name(void *p, size_t n, size_t align)  \
+    {                                                  \
+        (void)align;                                   \
+        free_sized(p, n);                              \
     }
 #define DELETE_3(name, type, type2)             \
     EXPORT void name(void *p, type a, type2 b); \
@@ -125,14 +140,14 @@ NEW_ALIGNED_QUIET(_ZnwmSt11align_val_tRKSt9nothrow_t)
 NEW_ALIGNED_QUIET(_ZnamSt11align_val_tRKSt9nothrow_t)
 DELETE(_ZdlPv)
 DELETE(_ZdaPv)
-DELETE_2(_ZdlPvm, size_t)
-DELETE_2(_ZdaPvm, size_t)
+DELETE_SIZED(_ZdlPvm)
+DELETE_SIZED(_ZdaPvm)
 DELETE_2(_ZdlPvSt11align_val_t, size_t)
 DELETE_2(_ZdaPvSt11align_val_t, size_t)
 DELETE_2(_ZdlPvRKSt9nothrow_t, const void *)
 DELETE_2(_ZdaPvRKSt9nothrow_t, const void *)
-DELETE_3(_ZdlPvmSt11align_val_t, size_t, size_t)
-DELETE_3(_ZdaPvmSt11align_val_t, size_t, size_t)
+DELETE_SIZED_ALIGNED(_ZdlPvmSt11align_val_t)
+DELETE_SIZED_ALIGNED(_ZdaPvmSt11align_val_t)
 DELETE_3(_ZdlPvSt11align_val_tRKSt9nothrow_t, size_t, const void *)
 DELETE_3(_ZdaPvSt11align_val_tRKSt9nothrow_t, size_t, const void *)
 /* clang-format on */

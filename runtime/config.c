@@ -18,6 +18,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "alloc/heap/debug.h"
 #include "alloc/os.h"
 #include "alloc/slab.h"
 
@@ -461,6 +462,12 @@ set_display(struct zk_config *c, const char *text)
     return true;
 }
 
+static bool
+set_debug(struct zk_config *c, const char *text)
+{
+    return zk__debug_parse(text, &c->debug);
+}
+
 /* ---- what is used instead of a malformed value ------------------------- */
 
 struct text {
@@ -644,6 +651,12 @@ show_display(const struct zk_config *c)
 }
 
 static struct text
+show_debug(const struct zk_config *c)
+{
+    return text_word(c->debug && ZK_HAVE_DEBUG ? "on" : "off");
+}
+
+static struct text
 show_seed(const struct zk_config *c)
 {
     return text_number(c->seed);
@@ -688,6 +701,7 @@ static const struct variable {
      "active, passive, or microseconds to 1000000"},
     {"ZK_SEED", set_seed, show_seed, "a number"},
     {"ZK_DISPLAY", set_display, show_display, "0, 1 or json"},
+    {"ZK_DEBUG", set_debug, show_debug, "on or off"},
     {"ZK_BACKEND", set_backend, show_backend, "pthreads or openmp"},
 };
 
@@ -892,6 +906,7 @@ zk__config_read(struct zk_config *config, const zk_options_t *options)
         .numa = ZK_NUMA_LOCAL,
         .decay_ms = DEFAULT_DECAY_MS,
         .backend = ZK_BACKEND_PTHREADS,
+        .debug = ZK_DEBUG_UNASKED,
     };
     before = *config;
     if (options != NULL)

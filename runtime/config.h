@@ -46,6 +46,7 @@ struct zk_config {
     size_t prefault_bytes;          /* SIZE_MAX: what was learnt */
     char learn_file[ZK_LEARN_PATH]; /* empty: the default one */
     enum zk_display display;
+    bool debug; /* of the heap, which reads it by itself (alloc/heap/debug.h) */
     unsigned char from[ZK_SETTINGS_MAX]; /* by setting: see config.c */
     zk_notice_fn notice;
     void *notice_arg;

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "alloc/heap/report.h"
 #include "alloc/os.h"
 #include "private/bits.h"
 
@@ -50,11 +51,68 @@ make(void)
     return c;
 }
 
-/* Under the lock, since others count the caches of a heap. */
+/* ---- entries, which may be more than addresses -------------------------------- */
+
+#ifdef ZK_HARDENED
+
+/* Makes entries of n addresses that stand in their places. */
+static void
+encode(const struct zk_cache *c, void **at, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        at[i] = zk_entry_of(c, at + i, at[i]);
+}
+
+/* The other way round. */
+static void
+decode(const struct zk_cache *c, unsigned class, void **at, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        at[i] = zk_entry_block(c, at + i);
+        zk__cache_check(c, class, at[i]);
+    }
+}
+
+/* C2, of a cache whose secret is new. */
+static void
+encode_floors(struct zk_cache *c)
+{
+    for (unsigned i = 0; i < ZK_CACHED_CLASSES; i++)
+        c->bins[i].floor[-1] = zk_entry_of(c, c->bins[i].floor - 1, NULL);
+}
+
+void
+zk__cache_check(const struct zk_cache *c, unsigned class, const void *p)
+{
+    size_t page = zk_page_of(p), first;
+    uint32_t word;
+
+    if (ZK_LIKELY(zk_page_ours(page))) {
+        word = zk_load_relaxed(&zk__pages.words[page]);
+        first = page - zk_run_back(word);
+        if (zk_run_kind(word) == (c->heap->owned ? ZK_RUN_OWNED : class) &&
+            zk_span_at(first)->heap == c->heap &&
+            zk_span_at(first)->class == class &&
+            zk_class_starts(class,
+                            (size_t)((const char *)p - zk_page_address(first))))
+            return;
+    }
+    zk__misuse(ZK_MISUSE_ENTRY, "a thread's cache", p);
+}
+
+#else
+#    define encode(c, at, n)        ((void)0)
+#    define decode(c, class, at, n) ((void)0)
+#    define encode_floors(c)        ((void)0)
+#endif
+
+/* Under the lock, since others count the caches of a heap. The cache is empty. */
 static void
 bind(struct zk_cache *c, struct zk_heap *h)
 {
     c->heap = h;
+    c->secret = h->secret;
+    encode_floors(c);
     c->home = zk_add_relaxed(&h->homes, 1u) + 1;
 }
 
@@ -101,6 +159,7 @@ zk__cache_flush(struct zk_cache *c)
         unsigned n = zk_bin_count(b);
 
         zk_store_relaxed(&b->top, b->floor);
+        decode(c, i, b->floor, n);
         zk__pool_give(c->heap, i, c->home, b->floor, n);
     }
 }
@@ -141,8 +200,10 @@ zk__cache_drain(struct zk_cache *c, unsigned class)
     struct zk_bin *b = &c->bins[class];
     unsigned n = zk_bin_count(b), older = (n + 1) / 2;
 
+    decode(c, class, b->floor, n);
     zk__pool_give(c->heap, class, c->home, b->floor, older);
     memmove(b->floor, b->floor + older, (n - older) * sizeof *b->floor);
+    encode(c, b->floor, n - older);
     zk_store_relaxed(&b->top, b->floor + (n - older));
 }
 
@@ -153,6 +214,7 @@ zk__cache_refill(struct zk_cache *c, unsigned class)
     unsigned n = zk__pool_take(c->heap, class, c->home, b->floor,
                                (zk__class[class].limit + 1u) / 2);
 
+    encode(c, b->floor, n);
     zk_store_relaxed(&b->top, b->floor + n);
     return n != 0;
 }

@@ -15,7 +15,15 @@
  *
  * C1  floor <= top <= ceil; all of [floor, top) are blocks of the bin's class
  *     in the cache's heap, each of them once.
- * C2  floor[-1] is NULL, so top[-1] can be read at any time.
+ * C2  floor[-1] stands for no block, so top[-1] can be read at any time.
+ *
+ * Built with ZK_HARDENED, an entry is not the address but one made of it, of the
+ * heap's secret and of where the entry stands, and what comes out of a bin has to
+ * be where a block of its class begins. So an entry that was overwritten, or was
+ * copied from another place, ends the process instead of being handed out. The
+ * multiplication spreads what is wrong in a few bits of an entry over all bits
+ * above them. Keys of this kind are those of "safe linking" and of the pointer
+ * guard of C libraries.
  *
  * Thread: the cache's own. Others read top, for statistics.
  */
@@ -38,6 +46,7 @@ struct zk_bin {
 struct zk_cache {
     struct zk_bin bins[ZK_CACHED_CLASSES];
     struct zk_heap *heap; /* NULL: it was closed */
+    uintptr_t secret;     /* the heap's, where entries have one */
     uint32_t home; /* its number; spans remember for whom they were cut */
     struct zk_cache *next, *prev; /* in the list of caches in use */
     zk_heap_error_t error;        /* of the last call that failed (open.c) */
@@ -73,6 +82,42 @@ zk_bin_count(const struct zk_bin *b)
     return (unsigned)(zk_load_relaxed(&b->top) - b->floor);
 }
 
+#ifdef ZK_HARDENED
+#    define ZK_ENTRY_TIMES   UINT64_C(0x9e3779b97f4a7c15)
+#    define ZK_ENTRY_INVERSE UINT64_C(0xf1de83e19937733d) /* times that: 1 */
+#endif
+
+/* The entry that stands at `at` for this block. */
+static inline void *
+zk_entry_of(const struct zk_cache *c, void *const *at, const void *p)
+{
+#ifdef ZK_HARDENED
+    uintptr_t mixed = (uintptr_t)p ^ (uintptr_t)at ^ c->secret;
+
+    return (void *)(mixed * ZK_ENTRY_TIMES);
+#else
+    (void)c, (void)at;
+    return (void *)(uintptr_t)p;
+#endif
+}
+
+/* The block that an entry stands for, unchecked. */
+static inline void *
+zk_entry_block(const struct zk_cache *c, void *const *at)
+{
+#ifdef ZK_HARDENED
+    uintptr_t mixed = (uintptr_t)*at * ZK_ENTRY_INVERSE;
+
+    return (void *)(mixed ^ (uintptr_t)at ^ c->secret);
+#else
+    (void)c;
+    return *at;
+#endif
+}
+
+/* Where they are built in: ends the process where p is no block of the cache's heap and of this class. */
+void zk__cache_check(const struct zk_cache *c, unsigned class, const void *p);
+
 /* Takes the newest block out. False: the bin is empty. */
 static inline bool
 zk_cache_pop(struct zk_cache *c, unsigned class, void **p)
@@ -82,7 +127,10 @@ zk_cache_pop(struct zk_cache *c, unsigned class, void **p)
 
     if (ZK_UNLIKELY(top == b->floor))
         return false;
-    *p = top[-1];
+    *p = zk_entry_block(c, top - 1);
+#ifdef ZK_HARDENED
+    zk__cache_check(c, class, *p);
+#endif
     zk_store_relaxed(&b->top, top - 1);
     return true;
 }
@@ -94,9 +142,10 @@ zk_cache_push(struct zk_cache *c, unsigned class, void *p)
     struct zk_bin *b = &c->bins[class];
     void **top = zk_load_relaxed(&b->top);
 
-    if (ZK_UNLIKELY(top == b->ceil) || ZK_UNLIKELY(top[-1] == p))
+    if (ZK_UNLIKELY(top == b->ceil) ||
+        ZK_UNLIKELY(top[-1] == zk_entry_of(c, top - 1, p)))
         return false;
-    *top = p;
+    *top = zk_entry_of(c, top, p);
     zk_store_relaxed(&b->top, top + 1);
     return true;
 }

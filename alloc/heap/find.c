@@ -21,6 +21,10 @@ find_large(const struct zk_heap *h, struct zk_span *s, size_t offset)
         return none(s->heap->owned ? ZK_MISUSE_OWNED : ZK_MISUSE_FOREIGN);
     if (offset != 0)
         return none(ZK_MISUSE_INTERIOR);
+    /* The words of the pages say how long it is, too. */
+    if (s->pages == 0 || s->class != ZK_CLASSES ||
+        !zk__pages_are(zk_span_first(s), s->pages, ZK_RUN_LARGE))
+        return none(ZK_MISUSE_RECORD);
     return (struct zk_found){s, ZK_MISUSE_FOREIGN,
                              (size_t)s->pages << ZK_HEAP_PAGE_SHIFT,
                              ZK_CLASSES};

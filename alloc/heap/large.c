@@ -43,6 +43,7 @@ zk__large_alloc(struct zk_heap *h, size_t n, size_t align, bool zeroed)
     zk__heap_link(h, s);
     (void)zk_add_relaxed(&h->large, (size_t)1);
     (void)zk_add_relaxed(&h->large_bytes, bytes);
+    zk__poison(zk_span_base(s), bytes); /* to the end of its last page */
     return zk_span_base(s);
 }
 

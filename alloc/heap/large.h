@@ -15,7 +15,7 @@
 
 #include "alloc/heap/pool.h"
 
-/* NULL: out of memory, or beyond the heap's limit. */
+/* NULL: out of memory, or beyond the heap's limit. All of it is poisoned. */
 void *zk__large_alloc(struct zk_heap *h, size_t n, size_t align, bool zeroed);
 
 /* pre: s is the record of a large block */

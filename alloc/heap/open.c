@@ -166,6 +166,8 @@ reject(struct zk_cache *c, enum zk_misuse why, const void *p)
         [ZK_MISUSE_TWICE] = {ZK_HEAP_FREED, ZK_ESTALE},
     };
 
+    if (why == ZK_MISUSE_RECORD)
+        zk__misuse(why, "zk_heap_free", p);
     (void)refuse(c, answer[why].fault, 0);
     c->error.address = p;
     return answer[why].code;
@@ -188,7 +190,7 @@ take_block(struct zk_cache *c, unsigned class)
 {
     void *p = NULL;
 
-    if (class >= ZK_CACHED_CLASSES)
+    if (class >= ZK_CACHED_CLASSES || zk_debug())
         (void)zk__pool_take(c->heap, class, c->home, &p, 1);
     else if (!zk_cache_pop(c, class, &p) && zk__cache_refill(c, class))
         (void)zk_cache_pop(c, class, &p);
@@ -196,18 +198,23 @@ take_block(struct zk_cache *c, unsigned class)
 }
 
 static void *
-take(struct zk_cache *c, size_t want, size_t align)
+take(struct zk_cache *c, size_t n, size_t align)
 {
+    size_t want = n + zk_heap_extra();
     unsigned class = zk__heap_class(want, align);
+    size_t bytes = class < ZK_CLASSES ? zk__class[class].size
+                                      : zk_round_up(want, ZK_HEAP_PAGE);
+    void *p = class < ZK_CLASSES ? take_block(c, class)
+                                 : zk__large_alloc(c->heap, want, align, false);
 
-    return class < ZK_CLASSES ? take_block(c, class)
-                              : zk__large_alloc(c->heap, want, align, false);
+    if (p != NULL && zk_debug())
+        zk__debug_hand_out(p, n, bytes, class < ZK_CLASSES, "zk_heap_alloc");
+    return p;
 }
 
 void *
 zk_heap_alloc(zk_cache_t *cache, size_t n, size_t align)
 {
-    size_t want = n + ZK_REDZONE;
     void *p;
 
     if (cache == NULL)
@@ -223,11 +230,11 @@ zk_heap_alloc(zk_cache_t *cache, size_t n, size_t align)
     if (n > SIZE_MAX / 2 || n > cache->heap->limit ||
         n > zk__pages_use().reserved)
         return refuse(cache, ZK_HEAP_TOO_LARGE, n);
-    p = take(cache, want, align);
+    p = take(cache, n, align);
     if (p == NULL) { /* what is free, but not here, may be enough */
         zk__cache_flush(cache);
         zk__heap_trim(cache->heap);
-        p = take(cache, want, align);
+        p = take(cache, n, align);
     }
     if (p == NULL)
         return refuse(cache, ZK_HEAP_NO_MEMORY, n);
@@ -242,7 +249,7 @@ holds(const struct zk_cache *c, unsigned class, const void *p)
     const struct zk_bin *b = &c->bins[class];
 
     for (void **at = zk_load_relaxed(&b->top); at != b->floor;)
-        if (*--at == p)
+        if (zk_entry_block(c, --at) == p)
             return true;
     return false;
 }
@@ -250,6 +257,8 @@ holds(const struct zk_cache *c, unsigned class, const void *p)
 static zk_err_t
 give_back(struct zk_cache *c, struct zk_found at, void *p)
 {
+    if (zk_debug())
+        (void)zk__debug_check(p, at.bytes, "zk_heap_free");
     if (at.class == ZK_CLASSES) {
         zk__large_free(at.span);
         return ZK_OK;
@@ -257,7 +266,10 @@ give_back(struct zk_cache *c, struct zk_found at, void *p)
     if (at.class < ZK_CACHED_CLASSES && holds(c, at.class, p))
         return reject(c, ZK_MISUSE_TWICE, p);
     zk__poison(p, at.bytes);
-    if (at.class >= ZK_CACHED_CLASSES || at.span->home != c->home) {
+    if (zk_debug())
+        zk__debug_fill(p, at.bytes);
+    if (at.class >= ZK_CACHED_CLASSES || at.span->home != c->home ||
+        zk_debug()) {
         zk__pool_give(c->heap, at.class, c->home, &p, 1);
     } else if (!zk_cache_push(c, at.class, p)) {
         zk__cache_drain(c, at.class);
@@ -285,13 +297,15 @@ zk_heap_free(zk_cache_t *cache, void *p)
 
 /* Whether a request for this would have got a block like that. */
 static bool
-is_size(struct zk_found at, size_t n, size_t align)
+is_size(struct zk_found at, const void *p, size_t n, size_t align)
 {
     if (align == 0)
         align = 1;
     if (n == 0 || n > SIZE_MAX / 2 || !zk_is_pow2(align) || align > ALIGN_MAX)
         return false;
-    n += ZK_REDZONE;
+    if (zk_debug() && zk__debug_check(p, at.bytes, "zk_heap_free_sized") != n)
+        return false;
+    n += zk_heap_extra();
     if (zk__heap_class(n, align) != at.class)
         return false;
     return at.class < ZK_CLASSES || zk_round_up(n, ZK_HEAP_PAGE) == at.bytes;
@@ -303,7 +317,7 @@ zk_heap_free_sized(zk_cache_t *cache, void *p, size_t n, size_t align)
     if (cache != NULL && cache->heap != NULL && p != NULL) {
         struct zk_found at = zk__heap_find(cache->heap, p);
 
-        if (at.span != NULL && !is_size(at, n, align)) {
+        if (at.span != NULL && !is_size(at, p, n, align)) {
             (void)refuse(cache, ZK_HEAP_WRONG_SIZE, n);
             cache->error.address = p;
             return ZK_EINVAL;
@@ -322,6 +336,8 @@ zk_heap_usable_size(const zk_heap_t *heap, const void *p)
     at = zk__heap_find(heap, p);
     if (at.span == NULL)
         return 0;
+    if (zk_debug())
+        return zk__debug_check(p, at.bytes, "zk_heap_usable_size");
     zk__unpoison(p, at.bytes); /* the caller may use them from now on */
     return at.bytes;
 }

@@ -435,6 +435,18 @@ zk__pages_name(uint32_t first, size_t n, unsigned kind)
     name(first, n, kind);
 }
 
+bool
+zk__pages_are(uint32_t first, size_t n, unsigned kind)
+{
+    size_t end = first + n, committed = zk_load_relaxed(&zk__pages.committed);
+
+    return n <= committed && end <= committed &&
+           zk_load_relaxed(&zk__pages.words[end - 1]) ==
+               (uint32_t)(kind | (n - 1) << 8) &&
+           (end == committed || zk_load_relaxed(&zk__pages.words[end]) !=
+                                    (uint32_t)(kind | n << 8));
+}
+
 void
 zk__pages_give(uint32_t first, size_t n)
 {

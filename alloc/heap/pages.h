@@ -131,6 +131,9 @@ uint32_t zk__pages_take(size_t n, size_t align, bool zeroed);
 /* Makes all words of a run that was taken say `kind`. */
 void zk__pages_name(uint32_t first, size_t n, unsigned kind);
 
+/* Whether a run of exactly n pages, all named so, begins at `first`. */
+bool zk__pages_are(uint32_t first, size_t n, unsigned kind);
+
 /* Gives pages back that were taken. */
 void zk__pages_give(uint32_t first, size_t n);
 

@@ -6,7 +6,9 @@
  */
 #include "alloc/heap/pool.h"
 
+#include "alloc/heap/debug.h"
 #include "alloc/heap/report.h"
+#include "alloc/os.h"
 #include "private/check.h"
 #include "private/poison.h"
 
@@ -20,6 +22,9 @@ zk__heap_init(struct zk_heap *h, bool owned, size_t limit)
     pthread_mutex_init(&h->runs_lock, NULL);
     h->runs = ZK_PAGE_NONE;
     h->owned = owned;
+#ifdef ZK_HARDENED
+    h->secret = zk__os_secret();
+#endif
     h->limit = limit;
 }
 
@@ -42,6 +47,22 @@ zk__heap_discharge(struct zk_heap *h, size_t bytes)
 
 /* ---- lists ------------------------------------------------------------------ */
 
+static _Noreturn void
+overwritten(uint32_t first)
+{
+    zk__misuse(ZK_MISUSE_RECORD, "the heap's own records",
+               zk_page_address(first));
+}
+
+/* The record that the one of `first` names, which may have been overwritten. */
+static struct zk_span *
+named_by(uint32_t first, uint32_t name)
+{
+    if (ZK_UNLIKELY(!zk_page_ours(name)))
+        overwritten(first);
+    return zk_span_at(name);
+}
+
 void
 zk__heap_link(struct zk_heap *h, struct zk_span *s)
 {
@@ -61,15 +82,19 @@ zk__heap_link(struct zk_heap *h, struct zk_span *s)
 void
 zk__heap_unlink(struct zk_heap *h, struct zk_span *s)
 {
+    uint32_t first = zk_span_first(s), *below, *above;
+
     if (!h->owned)
         return;
     pthread_mutex_lock(&h->runs_lock);
-    if (s->above != ZK_PAGE_NONE)
-        zk_span_at(s->above)->below = s->below;
-    if (s->below != ZK_PAGE_NONE)
-        zk_span_at(s->below)->above = s->above;
-    else
-        h->runs = s->above;
+    below =
+        s->below != ZK_PAGE_NONE ? &named_by(first, s->below)->above : &h->runs;
+    above = s->above != ZK_PAGE_NONE ? &named_by(first, s->above)->below : NULL;
+    if (ZK_UNLIKELY(*below != first || (above != NULL && *above != first)))
+        overwritten(first); /* L3 */
+    *below = s->above;
+    if (above != NULL)
+        *above = s->below;
     pthread_mutex_unlock(&h->runs_lock);
 }
 
@@ -89,13 +114,29 @@ list_add(struct zk_pool *p, struct zk_span *s)
 static void
 list_remove(struct zk_pool *p, struct zk_span *s)
 {
-    if (s->next != ZK_PAGE_NONE)
-        zk_span_at(s->next)->prev = s->prev;
-    if (s->prev != ZK_PAGE_NONE)
-        zk_span_at(s->prev)->next = s->next;
-    else
-        p->list = s->next;
+    uint32_t first = zk_span_first(s), *before, *after;
+
+    before =
+        s->prev != ZK_PAGE_NONE ? &named_by(first, s->prev)->next : &p->list;
+    after = s->next != ZK_PAGE_NONE ? &named_by(first, s->next)->prev : NULL;
+    if (ZK_UNLIKELY(*before != first || (after != NULL && *after != first)))
+        overwritten(first); /* L3 */
+    *before = s->next;
+    if (after != NULL)
+        *after = s->prev;
     s->listed = false;
+}
+
+/* The first span of a list that is not empty. */
+static struct zk_span *
+list_first(const struct zk_heap *h, unsigned class)
+{
+    uint32_t first = h->pools[class].list;
+    struct zk_span *s = named_by(first, first);
+
+    if (ZK_UNLIKELY(s->heap != h || s->class != class || !s->listed))
+        overwritten(first);
+    return s;
 }
 
 /* ---- spans -------------------------------------------------------------------- */
@@ -120,6 +161,8 @@ span_new(struct zk_heap *h, unsigned class, uint32_t home)
     s->pages = (uint32_t)pages;
     zk__span_cut(s, class);
     zk__pages_name(first, pages, h->owned ? ZK_RUN_OWNED : class);
+    if (zk_debug())
+        zk__debug_fill(zk_span_base(s), bytes);
     zk__poison(zk_span_base(s), bytes);
     zk__heap_link(h, s);
     h->pools[class].spans++;
@@ -129,11 +172,14 @@ span_new(struct zk_heap *h, unsigned class, uint32_t home)
 }
 
 static void
-span_end(struct zk_heap *h, struct zk_span *s)
+span_end(struct zk_heap *h, unsigned class, struct zk_span *s)
 {
-    size_t pages = s->pages;
+    size_t pages = zk__class[class].pages;
 
-    h->pools[s->class].spans--;
+    if (ZK_UNLIKELY(s->heap != h || s->class != class || s->pages != pages ||
+                    !zk__span_whole(s)))
+        overwritten(zk_span_first(s));
+    h->pools[class].spans--;
     zk__heap_unlink(h, s);
     zk__pages_give(zk_span_first(s), pages);
     zk__heap_discharge(h, pages << ZK_HEAP_PAGE_SHIFT);
@@ -141,13 +187,13 @@ span_end(struct zk_heap *h, struct zk_span *s)
 
 /* A span has got back the last block it missed. One such stays (L2). */
 static void
-span_is_whole(struct zk_heap *h, struct zk_span *s)
+span_is_whole(struct zk_heap *h, unsigned class, struct zk_span *s)
 {
-    struct zk_pool *p = &h->pools[s->class];
+    struct zk_pool *p = &h->pools[class];
 
     if (p->whole != 0) {
         list_remove(p, s);
-        span_end(h, s);
+        span_end(h, class, s);
         return;
     }
     p->whole = 1;
@@ -169,7 +215,7 @@ zk__pool_take(struct zk_heap *h, unsigned class, uint32_t home, void **out,
         if (p->list == ZK_PAGE_NONE &&
             (taken != 0 || !span_new(h, class, home)))
             break;
-        s = zk_span_at(p->list);
+        s = list_first(h, class);
         p->whole -= s->free == zk__class[class].count;
         taken += zk__span_take(s, out + taken, n - taken);
         if (s->free == 0)
@@ -200,7 +246,7 @@ put(struct zk_heap *h, unsigned class, uint32_t home, void *block)
     if (!s->listed)
         list_add(p, s);
     if (s->free == zk__class[class].count)
-        span_is_whole(h, s);
+        span_is_whole(h, class, s);
 }
 
 void
@@ -234,7 +280,7 @@ zk__heap_trim(struct zk_heap *h)
             next = s->next;
             if (s->free == zk__class[class].count) {
                 list_remove(p, s);
-                span_end(h, s);
+                span_end(h, class, s);
                 p->whole--;
             }
         }

@@ -13,7 +13,10 @@
  *     are known by their blocks only.
  * L2  At most one span of a pool has all of its blocks: the next one goes back to
  *     the pages.
- * L3  Whoever holds a pool's lock may take that of the pages, never the other way
+ * L3  What a record says of a list, its neighbours there say too; each visit of a
+ *     span and each way out of a list asks them, and a record that was overwritten
+ *     ends the process (report.h).
+ * L4  Whoever holds a pool's lock may take that of the pages, never the other way
  *     round; nobody takes two pools' locks, but for fork (heap.h).
  */
 #ifndef ZK_ALLOC_HEAP_POOL_H
@@ -49,6 +52,7 @@ struct zk_heap {
     ZK_ALIGNED_LINE pthread_mutex_t runs_lock;
     uint32_t runs; /* the list of all of them, where it is owned */
     bool owned;
+    uintptr_t secret;       /* of entries in its caches (cache.h) */
     size_t limit;           /* bytes of runs; SIZE_MAX: as many as there are */
     _Atomic size_t bytes;   /* of runs that it has */
     _Atomic uint32_t homes; /* numbers of caches given out */

@@ -18,6 +18,11 @@ static const char *const sentence[] = {
     [ZK_MISUSE_INTERIOR] = "is not where a block begins",
     [ZK_MISUSE_TWICE] = "is free already",
     [ZK_MISUSE_OWNED] = "belongs to a heap that was opened",
+    [ZK_MISUSE_OVERRUN] = "was written past its end",
+    [ZK_MISUSE_AFTER_FREE] = "was written to after it was freed",
+    [ZK_MISUSE_SIZE] = "was asked for with another size",
+    [ZK_MISUSE_ENTRY] = "is no block: an entry of a cache was overwritten",
+    [ZK_MISUSE_RECORD] = "has a record that was overwritten",
 };
 
 /* What the address is part of, as far as that can be told. */
@@ -51,16 +56,33 @@ describe(char *text, size_t n, const void *p)
         (void)snprintf(text, n, " (%zu bytes into one of %zu)", offset, size);
 }
 
-void
-zk__misuse(enum zk_misuse what, const char *call, const void *p)
+/* `where`: after what is said of the block. */
+static _Noreturn void
+end(enum zk_misuse what, const char *call, const void *p, const char *where)
 {
-    char text[256], block[80];
+    char text[320], block[80] = "";
     int n;
 
-    describe(block, sizeof block, p);
-    n = snprintf(text, sizeof text, "zkrt: heap misuse in %s: %p %s%s\n", call,
-                 p, sentence[what], block);
+    if (what < ZK_MISUSE_ENTRY)
+        describe(block, sizeof block, p);
+    n = snprintf(text, sizeof text, "zkrt: heap misuse in %s: %p %s%s%s\n",
+                 call, p, sentence[what], block, where);
     if (n > 0 && write(STDERR_FILENO, text, strnlen(text, sizeof text)) < 0)
         abort(); /* nobody listens */
     abort();
+}
+
+void
+zk__misuse(enum zk_misuse what, const char *call, const void *p)
+{
+    end(what, call, p, "");
+}
+
+void
+zk__misuse_at(enum zk_misuse what, const char *call, const void *p, size_t byte)
+{
+    char where[48];
+
+    (void)snprintf(where, sizeof where, ", at byte %zu", byte);
+    end(what, call, p, where);
 }

@@ -6,6 +6,7 @@
  */
 #include "alloc/heap/span.h"
 
+#include "alloc/heap/report.h"
 #include "private/check.h"
 
 static _Atomic uint64_t *
@@ -36,14 +37,15 @@ zk__span_take(struct zk_span *s, void **out, unsigned n)
     size_t size = zk__class[s->class].size;
     char *base = zk_span_base(s);
     unsigned left = n < s->free ? n : s->free, taken = left;
-    uint32_t word = s->hint;
+    uint32_t word = s->hint, last = (zk__class[s->class].count - 1) / 64;
 
     s->free -= taken;
     while (left != 0) {
         uint64_t set = zk_load_relaxed(&bits[word]);
 
         if (set == 0) {
-            word++;
+            if (ZK_UNLIKELY(++word > last))
+                zk__misuse(ZK_MISUSE_RECORD, "the heap's own records", base);
             continue;
         }
         do {
@@ -71,6 +73,19 @@ zk__span_put(struct zk_span *s, uint32_t index)
         s->hint = index / 64;
     s->free++;
     return true;
+}
+
+bool
+zk__span_whole(const struct zk_span *s)
+{
+    const _Atomic uint64_t *bits = bits_of(s);
+    uint32_t count = zk__class[s->class].count, i = 0;
+
+    for (; (i + 1) * 64 <= count; i++)
+        if (zk_load_relaxed(&bits[i]) != UINT64_MAX)
+            return false;
+    return count % 64 == 0 ||
+           zk_load_relaxed(&bits[i]) == (UINT64_C(1) << count % 64) - 1;
 }
 
 bool

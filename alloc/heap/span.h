@@ -61,12 +61,16 @@ void zk__span_cut(struct zk_span *s, unsigned class);
 
 /*
  * Takes up to n blocks out, the lowest ones, and stores their addresses so that
- * the lowest is the last. Returns how many.
+ * the lowest is the last. Returns how many. Bits that are not what B1 says end the
+ * process (report.h).
  */
 unsigned zk__span_take(struct zk_span *s, void **out, unsigned n);
 
 /* Puts the block with this index in. False: it is there. */
 bool zk__span_put(struct zk_span *s, uint32_t index);
+
+/* Whether all blocks are in, by their bits. */
+bool zk__span_whole(const struct zk_span *s);
 
 /* Whether a block lies in the pool. Any thread, at any time. */
 bool zk__span_has(const struct zk_span *s, uint32_t index);

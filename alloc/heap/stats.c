@@ -25,13 +25,18 @@ static void
 add_classes(const struct zk_heap *h, zk_heap_stats_t *s)
 {
     struct zk_cached cached = zk__cache_count(h);
+    size_t waiting[ZK_CLASSES] = {0};
 
+    if (zk_debug() && !h->owned)
+        zk__debug_waiting(waiting);
     s->caches = cached.caches;
     s->cached = cached.bytes;
     for (unsigned i = 0; i < ZK_CLASSES; i++) {
         const struct zk_pool *p = &h->pools[i];
         size_t in_caches = i < ZK_CACHED_CLASSES ? cached.blocks_of[i] : 0;
 
+        in_caches += waiting[i];
+        s->cached += waiting[i] * zk__class[i].size;
         s->classes[i].bytes = zk__class[i].size;
         s->classes[i].cached = in_caches;
         s->classes[i].live = live(p, in_caches);

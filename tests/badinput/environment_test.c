@@ -5,6 +5,7 @@
  * config_test.c tries the grammar; here whole programs meet it. The parent has
  * one thread only, so that its children may start theirs under a sanitizer too.
  */
+#include "alloc/heap/debug.h"
 #include "tests/badinput/work.h"
 
 struct bad {
@@ -70,6 +71,7 @@ test_every_malformed_variable_is_named_once_with_what_is_used(void **state)
         {"ZK_STACKSIZE", "1", "the system's default is used"},
         {"ZK_WAIT", "forever", "30 is used"},
         {"ZK_SEED", "0x1", "0 is used"},
+        {"ZK_DEBUG", "yes", ZK_DEBUG_UNASKED ? "on is used" : "off is used"},
     };
 
     (void)state;

@@ -85,10 +85,11 @@ in_a_thread(void *(*fn)(void *), void *arg)
 static size_t
 live(size_t n)
 {
-    const struct zk_pool *p = &zk__heap.pools[zk_class_of(n + ZK_REDZONE)];
+    zk_heap_stats_t stats = {.size = sizeof stats};
 
-    return p->taken - p->given -
-           zk__cache_count(&zk__heap).blocks_of[zk_class_of(n + ZK_REDZONE)];
+    if (zk_heap_stats(NULL, &stats) != ZK_OK)
+        return SIZE_MAX;
+    return stats.classes[zk_class_of(n + zk_heap_extra())].live;
 }
 
 static void

@@ -81,8 +81,8 @@ if [[ -n $preload ]]; then
     readelf -d "$preload" | grep -qF '[libzkrt-malloc.so.0]' ||
         complain "the soname is not libzkrt-malloc.so.0"
     names=$(exported "$preload" | grep -v '^_Z[nd][wal]' | tr '\n' ' ')
-    [[ $names == "aligned_alloc calloc free malloc malloc_trim \
-malloc_usable_size memalign posix_memalign pvalloc realloc reallocarray valloc " ]] ||
+    [[ $names == "aligned_alloc calloc free free_aligned_sized free_sized \
+malloc malloc_trim malloc_usable_size memalign posix_memalign pvalloc realloc reallocarray valloc " ]] ||
         complain "libzkrt-malloc.so exports other names: $names"
     (($(exported "$preload" | grep -c '^_Z[nd][wal]') == 20)) ||
         complain "libzkrt-malloc.so misses some of operators new and delete"

@@ -37,7 +37,8 @@ test_it_is_there_before_main(void **state)
     void *p = allocate(65);
 
     (void)state;
-    assert_int_equal(malloc_usable_size(p), 128); /* ours, and no other's */
+    /* Ours, and no other's; with guards it is what was asked for. */
+    assert_true(malloc_usable_size(p) == 128 || malloc_usable_size(p) == 65);
     assert_true(test_holds(early, 1000, 1));
     release(p);
     release(early);
@@ -266,6 +267,24 @@ test_a_malformed_route_is_named_and_ignored(void **state)
     assert_non_null(strstr(child.err, "ZK_ALLOC_ROUTE is neither"));
 }
 
+static int
+run_with_a_wrong_debug(void *arg)
+{
+    (void)arg;
+    setenv("ZK_DEBUG", "loud", 1);
+    return run("exit 7");
+}
+
+static void
+test_a_malformed_debug_is_named_and_ignored(void **state)
+{
+    struct test_child child = test_in_child(run_with_a_wrong_debug, NULL);
+
+    (void)state;
+    assert_int_equal(child.code, 7);
+    assert_non_null(strstr(child.err, "ZK_DEBUG is neither"));
+}
+
 /* ---- misuse, and after exit ------------------------------------------------------------ */
 
 static int
@@ -286,6 +305,50 @@ free_the_stack(void *arg)
 
     release(here);
     return arg == here;
+}
+
+static int
+write_past_the_end(void *arg)
+{
+    volatile char *p = allocate(100);
+
+    (void)arg;
+    p[100] = 1;
+    release((void *)(uintptr_t)p);
+    return 0;
+}
+
+static int
+free_with_another_size(void *arg)
+{
+    void (*sized)(void *, size_t);
+    void *found = dlsym(RTLD_DEFAULT, "free_sized");
+
+    (void)arg;
+    CHILD_CHECK(found != NULL);
+    memcpy(&sized, &found, sizeof sized);
+    sized(allocate(100), 100);
+    sized(NULL, 0);
+    sized(allocate(100), 99);
+    return 0;
+}
+
+/* With ZK_DEBUG=on; otherwise it is the program's own bytes, and a hint. */
+static void
+test_what_costs_to_check_is_reported_when_asked_for(void **state)
+{
+    struct test_child child = test_in_child(write_past_the_end, NULL);
+    void *p = allocate(65);
+    bool on = malloc_usable_size(p) == 65;
+
+    (void)state;
+    release(p);
+    assert_int_equal(child.signal, on ? SIGABRT : 0);
+    assert_true((strstr(child.err, "was written past its end") != NULL) == on);
+    child = test_in_child(free_with_another_size, NULL);
+    assert_int_equal(child.signal, on ? SIGABRT : 0);
+    assert_true((strstr(child.err, "free_sized: ") != NULL) == on);
+    assert_true(on || child.code == 0);
 }
 
 static void
@@ -345,6 +408,8 @@ main(void)
         cmocka_unit_test(test_children_of_a_busy_parent_allocate),
         cmocka_unit_test(test_libraries_are_loaded_and_unloaded),
         cmocka_unit_test(test_a_malformed_route_is_named_and_ignored),
+        cmocka_unit_test(test_a_malformed_debug_is_named_and_ignored),
+        cmocka_unit_test(test_what_costs_to_check_is_reported_when_asked_for),
         cmocka_unit_test(test_misuse_ends_with_a_report),
         cmocka_unit_test(test_it_is_there_after_exit),
     };

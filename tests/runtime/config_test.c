@@ -102,6 +102,8 @@ test_well_formed_variables_are_taken(void **state)
     assert_true(with("ZK_ALLOC_KEEP", "1G").keep_bytes == GIB);
     assert_int_equal(with("ZK_ALLOC_DECAY_MS", "0").decay_ms, 0);
     assert_int_equal(with("ZK_ALLOC_DECAY_MS", "86400000").decay_ms, 86400000);
+    assert_int_equal(with("ZK_DEBUG", "on").debug, true);
+    assert_int_equal(with("ZK_DEBUG", "OFF").debug, false);
     assert_int_equal(with("ZK_ALLOC_TRAP", "auto").trap, ZK_TRAP_AUTO);
     assert_int_equal(with("ZK_ALLOC_PREFAULT", "off").prefault_bytes, 0);
     assert_int_equal(with("ZK_ALLOC_PREFAULT", "2G").prefault_bytes, 2 * GIB);
@@ -214,6 +216,9 @@ test_a_malformed_variable_is_named_once_and_changes_nothing(void **state)
         {"ZK_SEED", "abc"},
         {"ZK_SEED", "-1"},
         {"ZK_SEED", "18446744073709551616"},
+        {"ZK_DEBUG", "1"},
+        {"ZK_DEBUG", ""},
+        {"ZK_DEBUG", "on "},
         {"ZK_BACKEND", "omp"},
         {"ZK_BACKEND", ""},
         {"ZK_NONSENSE", "1"},
