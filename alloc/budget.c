@@ -14,6 +14,7 @@
 #include <zkrt/error.h>
 
 #include "alloc/arena.h"
+#include "alloc/region.h"
 #include "private/bits.h"
 #include "private/check.h"
 #include "private/clock.h"
@@ -105,7 +106,7 @@ read_container(const struct zk_world *world, size_t n)
         ceiling = sum(room, still_resident());
         if (ceiling < charged || ceiling - charged < n) {
             account.left_at = zk_load_acquire(&account.left);
-            account.resident = zk__arena_resident();
+            account.resident = zk__arena_resident() + zk__region_resident();
             (void)world->room(&room);
             ceiling = sum(room, still_resident());
         }

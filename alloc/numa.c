@@ -85,24 +85,31 @@ count_page(const struct zk_numa *numa, unsigned slot, unsigned node,
         use->other += bytes;
 }
 
-static bool
-count_slab(const struct zk_numa *numa, const struct zk_slab *s,
-           struct zk_numa_use *use)
+bool
+zk__numa_count_range(const struct zk_numa *numa, unsigned slot, const char *p,
+                     size_t bytes, struct zk_numa_use *use)
 {
-    size_t page = zk__os_page();
-    size_t pages = (size_t)zk_load_relaxed(&s->committed) / page;
+    size_t page = zk__os_page(), pages = bytes / page;
 
     for (size_t at = 0; at < pages; at += ZK_OS_PAGES) {
         size_t n = zk_min_size(pages - at, ZK_OS_PAGES);
         int node[ZK_OS_PAGES];
 
-        if (!zk__os_nodes(zk_slab_base(s) + at * page, n, node))
+        if (!zk__os_nodes(p + at * page, n, node))
             return false;
         for (size_t i = 0; i < n; i++)
             if (node[i] >= 0)
-                count_page(numa, s->slot, (unsigned)node[i], page, use);
+                count_page(numa, slot, (unsigned)node[i], page, use);
     }
     return true;
+}
+
+static bool
+count_slab(const struct zk_numa *numa, const struct zk_slab *s,
+           struct zk_numa_use *use)
+{
+    return zk__numa_count_range(numa, s->slot, zk_slab_base(s),
+                                (size_t)zk_load_relaxed(&s->committed), use);
 }
 
 bool

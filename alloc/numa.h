@@ -55,6 +55,11 @@ struct zk_numa_use {
     size_t on[ZK_NODES_MAX];
 };
 
+/* Adds the pages of a range that are in memory, as a slot's. False: the system does
+ * not tell. */
+bool zk__numa_count_range(const struct zk_numa *numa, unsigned slot,
+                          const char *p, size_t bytes, struct zk_numa_use *use);
+
 /*
  * Adds the pages of an arena. False: the system does not tell.
  *

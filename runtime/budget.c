@@ -88,6 +88,8 @@ zk__budget_decide(zk_runtime_t *lane)
         lane->budget_bytes = SIZE_MAX;
         lane->budget_from = "no container has a limit";
     }
+    lane->shared.limit = lane->budget_bytes;
+    lane->shared.watched = lane->watched;
 }
 
 /* ---- admission ------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 #include <zkrt/pages.h>
 #include <zkrt/version.h>
 
+#include "alloc/region.h"
 #include "private/bits.h"
 #include "runtime/lane.h"
 #include "runtime/topology.h"
@@ -192,6 +193,7 @@ describe_memory(struct zk_writer *w, const zk_runtime_t *lane)
     zk__write_bytes(w, "budget", lane->budget_bytes, "none");
     zk__write_word(w, "budget_from",
                    lane->budget_from != NULL ? lane->budget_from : "built-in");
+    zk__write_bytes(w, "shared_regions", zk__region_bytes(), "");
     zk__write_bytes(w, "container_limit", lane->memory_limit, "none");
     if (getrlimit(RLIMIT_AS, &limit) == 0)
         zk__write_bytes(

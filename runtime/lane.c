@@ -14,6 +14,7 @@
 #include "alloc/heap/pages.h"
 #include "alloc/os.h"
 #include "alloc/overflow.h"
+#include "alloc/region.h"
 #include "alloc/trap.h"
 #include "private/bits.h"
 #include "private/check.h"
@@ -120,6 +121,7 @@ before_fork(void)
     zk__trap_lock();
     zk__budget_lock();
     zk__overflow_lock();
+    zk__region_lock();
     zk__arena_lock_table();
 }
 
@@ -127,6 +129,7 @@ static void
 after_fork_in_parent(void)
 {
     zk__arena_unlock_table();
+    zk__region_unlock();
     zk__overflow_unlock();
     zk__budget_unlock();
     zk__trap_unlock();

@@ -134,8 +134,9 @@ struct zk_runtime {
     bool crowded; /* more workers than processing units */
     bool borrows; /* it has no threads of its own: see lease.c */
     size_t slab_bytes_got;
-    size_t budget_bytes; /* SIZE_MAX: none; see budget.c */
-    bool watched;        /* the container's room counts too */
+    size_t budget_bytes;     /* SIZE_MAX: none; see budget.c */
+    bool watched;            /* the container's room counts too */
+    struct zk_budget shared; /* of regions, see region.c */
     const char *budget_from;
     size_t memory_limit; /* the container's when the lane was opened */
 

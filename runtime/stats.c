@@ -6,8 +6,11 @@
  */
 #include <string.h>
 
+#include <zkrt/shared.h>
+
 #include "alloc/huge.h"
 #include "alloc/pages.h"
+#include "alloc/region.h"
 #include "runtime/lane.h"
 
 _Static_assert(sizeof((zk_runtime_info_t){0}.workers_why) == ZK_PLAN_WHY,
@@ -101,6 +104,9 @@ zk_runtime_stats(const zk_runtime_t *lane, zk_runtime_stats_t *stats)
     for (unsigned far = 0; far < ZK_DISTANCES; far++)
         stats->steals += stats->steals_at[far];
     stats->budget_charged = zk__budget_charged();
+    stats->budget_refusals = zk_load_relaxed(&lane->shared.refusals);
+    stats->shared_bytes = zk__region_bytes();
+    stats->shared_regions = zk__region_number();
     stats->prefaulted = zk_load_relaxed(&lane->warmed);
     add_counts(lane->outside, stats);
     for (unsigned i = 0; i < zk_load_acquire(&lane->nphases); i++) {
@@ -221,11 +227,26 @@ zk_phase_pages(zk_phase_pages_t *pages)
     return ZK_OK;
 }
 
+static void
+show_use(zk_numa_pages_t *pages, const struct zk_numa_use *use)
+{
+    const unsigned shown = sizeof pages->node_bytes / sizeof(size_t);
+
+    *pages = (zk_numa_pages_t){.size = sizeof *pages,
+                               .wanted_bytes = use->wanted,
+                               .other_bytes = use->other,
+                               .unknown_bytes = use->unknown};
+    for (unsigned i = 0; i < shown; i++) {
+        pages->node_bytes[i] = use->on[i];
+        if (use->on[i] != 0)
+            pages->nodes = i + 1;
+    }
+}
+
 zk_err_t
 zk_numa_pages(const zk_runtime_t *lane, zk_numa_pages_t *pages)
 {
     struct zk_numa_use use = {0};
-    const unsigned shown = sizeof pages->node_bytes / sizeof(size_t);
     unsigned n;
 
     if (lane == NULL || pages == NULL || pages->size != sizeof *pages)
@@ -234,14 +255,22 @@ zk_numa_pages(const zk_runtime_t *lane, zk_numa_pages_t *pages)
     for (unsigned i = 0; i < n; i++)
         if (!zk__numa_count(lane->phases[i]->arena, &use))
             return ZK_ESYS;
-    *pages = (zk_numa_pages_t){.size = sizeof *pages,
-                               .wanted_bytes = use.wanted,
-                               .other_bytes = use.other,
-                               .unknown_bytes = use.unknown};
-    for (unsigned i = 0; i < shown; i++) {
-        pages->node_bytes[i] = use.on[i];
-        if (use.on[i] != 0)
-            pages->nodes = i + 1;
-    }
+    show_use(pages, &use);
+    return ZK_OK;
+}
+
+zk_err_t
+zk_shared_pages(const void *p, zk_numa_pages_t *pages)
+{
+    struct zk_numa_use use = {0};
+    bool known;
+
+    if (p == NULL || pages == NULL || pages->size != sizeof *pages)
+        return ZK_EINVAL;
+    if (!zk__region_count(p, &use, &known))
+        return ZK_ESYS;
+    if (!known)
+        return ZK_EINVAL;
+    show_use(pages, &use);
     return ZK_OK;
 }

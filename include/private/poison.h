@@ -117,12 +117,22 @@ zk__marks_on(void)
 #endif
 }
 
-/* A range that the leak checker shall search for pointers. */
+/* A range that the leak checker shall search for pointers, and shall no more. */
 static inline void
 zk__root_region(const void *p, size_t n)
 {
 #if ZK_HAVE_ASAN
     __lsan_register_root_region(p, n);
+#else
+    (void)p, (void)n;
+#endif
+}
+
+static inline void
+zk__unroot_region(const void *p, size_t n)
+{
+#if ZK_HAVE_ASAN
+    __lsan_unregister_root_region(p, n);
 #else
     (void)p, (void)n;
 #endif

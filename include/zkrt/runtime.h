@@ -309,6 +309,8 @@ typedef struct {
     uint64_t prefaulted;      /* bytes of slabs populated before a phase */
     uint64_t steals_at[4];    /* steals, by how far: within a cache, within a
                                  node, from a nearest node, from farther off */
+    uint64_t shared_bytes;    /* now, in regions (shared.h) of all lanes */
+    uint64_t shared_regions;
 } zk_runtime_stats_t;
 
 ZK_API ZK_NODISCARD zk_err_t zk_runtime_stats(const zk_runtime_t *lane,

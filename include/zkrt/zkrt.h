@@ -30,6 +30,7 @@
 #include <zkrt/phase.h>
 #include <zkrt/runtime.h>
 #include <zkrt/scratch.h>
+#include <zkrt/shared.h>
 #include <zkrt/version.h>
 
 #endif
