@@ -18,7 +18,9 @@
 
 #include "lane.h"
 
-enum { TIMES = 5000, BLOCK = 64 };
+enum { BLOCK = 64 };
+
+#define TIMES ((size_t)5000)
 
 static size_t block_bytes;
 static uint64_t ran;
@@ -190,7 +192,7 @@ run(const struct path *path, size_t n, const char *counted)
 int
 main(void)
 {
-    const size_t tasks = 6 * (size_t)TIMES; /* of each path that counts `ran` */
+    const size_t tasks = 6 * TIMES; /* of each path that counts `ran` */
     zk_runtime_t *lane;
 
     must(zk_runtime_open(&lane, ZK_OPTIONS(.workers = 1, .min_bytes = 1,
@@ -198,7 +200,7 @@ main(void)
                                            .slab_bytes = (size_t)64 << 20)),
          "open");
     must(zk_runtime_enter(lane), "enter");
-    printf("times %d\n", TIMES);
+    printf("times %zu\n", TIMES);
     for (int i = 0; i < PATHS; i++) {
         char name[64];
 

@@ -228,13 +228,14 @@ run_schedules(unsigned workers, unsigned schedules, uint64_t seed)
 
     sim_with_clocks(false);
     for (unsigned i = 0; i < schedules; i++) {
+        uint64_t drawn = seed + i;
         struct sim_result r;
 
         graphs_forget_errors();
-        r = sim_run(seed + i, graphs_run, &workers);
+        r = sim_run(drawn, graphs_run, &workers);
         if (r.stuck || graphs_errors() != 0) {
             printf("ZK_TEST_SEED=%llu: %s, %u errors\n",
-                   (unsigned long long)(seed + i), r.stuck ? "stuck" : "ended",
+                   (unsigned long long)drawn, r.stuck ? "stuck" : "ended",
                    graphs_errors());
             wrong++;
         }
