@@ -13,10 +13,16 @@ import time
 
 import groups
 import machine
+import plots
 import report
 import rows
 import run
+import targets
 import trace
+
+# All groups together end about here, whatever the machine: a group gets its share
+# of what is left, by the seconds that its plan has.
+MINUTES = {"full": 36, "quick": 4.2}
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -36,6 +42,16 @@ def arguments():
     parser.add_argument("--out", metavar="DIR",
                         default=os.path.join(ROOT, "build", "bench"),
                         help="where JSON and tables go (build/bench)")
+    parser.add_argument("--plots", metavar="DIR", nargs="?",
+                        const=os.path.join(ROOT, "docs", "pictures"),
+                        help="measure nothing: draw what the results of --out "
+                             "say (docs/pictures)")
+    parser.add_argument("--targets", action="store_true",
+                        help="measure nothing: each target, by the results of "
+                             "--out")
+    parser.add_argument("--compare", metavar="DIR",
+                        help="measure nothing: do the ratios of --out and DIR "
+                             "agree within their intervals")
     parser.add_argument("groups", metavar="GROUP", nargs="*",
                         help=" ".join(groups.GROUPS))
     chosen = parser.parse_args()
@@ -84,8 +100,21 @@ def pairs(group):
     return found
 
 
-def measure(name, size, directory, results, order, facts):
+def shares(names, size, start):
+    """How long each group may take, asked for when its turn comes."""
+    weights = {n: max(groups.GROUPS[n](size).plan.seconds, 1) for n in names}
+
+    def share(name):
+        left = MINUTES[size.name] * 60 - (time.monotonic() - start)
+        all_left = sum(weights[n] for n in names[names.index(name):])
+        return max(left, 0) * weights[name] / all_left
+    return share
+
+
+def measure(name, size, directory, results, order, facts, share):
     group = groups.GROUPS[name](size)
+    if share is not None:
+        group.plan.share = share(name)
     say = progress(name)
     start = time.monotonic()
     programs = os.path.join(directory, "bench")
@@ -100,27 +129,47 @@ def measure(name, size, directory, results, order, facts):
     if sys.stderr.isatty():
         sys.stderr.write("\r\033[K")
     judged = [report.judge(row, samples) for row in group.rows]
-    text = report.publish(results, name, group.words, judged, samples, facts)
+    took = time.monotonic() - start
+    text = report.publish(results, name, group.words, judged, samples,
+                          {**facts, "seconds": round(took)})
     print(text)
-    print(f"({time.monotonic() - start:.0f} s)\n", flush=True)
-    return judged, samples
+    print(f"({took:.0f} s)\n", flush=True)
+    return samples
 
 
-def summary(judged):
-    """Every target in one list, the worst first."""
-    said = [(t, row) for row in judged for t in row["targets"]]
-    met = sum(t["met"] is True for t, _ in said)
-    missed = [(t, row) for t, row in said if t["met"] is False]
-    unknown = sum(t["met"] is None for t, _ in said)
-    print(f"{met} targets met, {len(missed)} missed, {unknown} not measured")
-    for target, row in sorted(missed, key=lambda m: -m[0]["of_target"]):
-        print(f"  {target['of_target']:6.2f}x the target: {row['title']} "
-              f"({report.number(row['median'])} {row['unit']}; "
-              f"target {target['text']})")
+def say_targets(directory, names):
+    found = targets.load(directory, names)
+    text = targets.table(found)
+    print(text)
+    with open(os.path.join(directory, "targets.md"), "w",
+              encoding="utf-8") as f:
+        f.write(text)
+    worst = targets.worst(found)
+    if worst:
+        print("What was missed, the worst first:\n" + worst + "\n")
+
+
+def from_results(chosen):
+    """What needs no run. True: that was all."""
+    asked = False
+    if chosen.targets:
+        asked = True
+        say_targets(chosen.out, groups.GROUPS)
+    if chosen.plots:
+        asked = True
+        plots.draw(targets.load(chosen.out, groups.GROUPS), chosen.plots)
+    if chosen.compare:
+        asked = True
+        print(targets.compare(targets.load(chosen.compare, groups.GROUPS),
+                              targets.load(chosen.out, groups.GROUPS)))
+    return asked
 
 
 def main():
+    start = time.monotonic()
     chosen = arguments()
+    if from_results(chosen):
+        return 0
     size = rows.Size("quick" if chosen.quick else
                        "smoke" if chosen.smoke else "full")
     seed = chosen.seed
@@ -139,17 +188,21 @@ def main():
     print(f"bench: seed {seed}, load {facts['load']}\n", flush=True)
 
     order = random.Random(seed)
-    judged, failed = [], False
-    for name in chosen.groups or groups.GROUPS:
-        found, samples = measure(name, size, directory, chosen.out, order,
-                                facts)
-        judged += found
+    names = chosen.groups or list(groups.GROUPS)
+    share = None
+    if not chosen.groups and size.name in MINUTES:
+        share = shares(names, size, start)
+    failed = False
+    for name in names:
+        samples = measure(name, size, directory, chosen.out, order, facts,
+                          share)
         failed = failed or any("status" in f for f in samples.failures)
     if size.name == "smoke":
         print("smoke run: the figures mean nothing")
     else:
-        summary(judged)
-    print(f"bench: JSON and tables are in {os.path.relpath(chosen.out)}")
+        say_targets(chosen.out, names)
+    print(f"bench: {(time.monotonic() - start) / 60:.1f} minutes; JSON and "
+          f"tables are in {os.path.relpath(chosen.out)}")
     return 1 if failed else 0
 
 

@@ -34,6 +34,16 @@ class Malloc:
     env: dict = field(default_factory=dict)
 
 
+# What a quick run has of them.
+QUICK = ("glibc", "glibc tuned", "tcmalloc", "tcmalloc tuned",
+         "jemalloc tuned", "mimalloc")
+
+
+def fewer(found, size):
+    """Those of the mallocs that a run of this size has."""
+    return [m for m in found if size.name != "quick" or m.name in QUICK]
+
+
 def mallocs(one_arena):
     """
     Every malloc, usual and tuned. `one_arena`: buffers of many MiB from two

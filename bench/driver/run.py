@@ -45,6 +45,7 @@ class Plan:
     rounds_max: int
     seconds: int  # no further round begins after so long
     retries: int = RETRIES
+    share: float = None  # beside others: no round begins that ends later
 
 
 class Failed(Exception):
@@ -216,7 +217,8 @@ def run(jobs, derived, pairs, plan, directory, draw, say):
             say(f"round {index + 1}, {at + 1} of {len(order)}: "
                 f"{job.contender}")
             try:
-                late = time.monotonic() - start > plan.seconds
+                late = time.monotonic() - start > min(
+                    plan.seconds, plan.share or plan.seconds)
                 metrics, others = least_disturbed(
                     job, directory, 0 if late else plan.retries)
             except Failed as failure:
@@ -227,6 +229,10 @@ def run(jobs, derived, pairs, plan, directory, draw, say):
             samples.disturbed += others > DISTURBED
             samples.add(index, job.contender, metrics)
         derive(samples, derived, index)
+        took = time.monotonic() - start
+        if (plan.share is not None and
+                took * (index + 2) / (index + 1) > plan.share):
+            break
         if index + 1 < plan.rounds_min:
             continue
         if time.monotonic() - start > plan.seconds:

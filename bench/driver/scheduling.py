@@ -165,5 +165,5 @@ def idle(size):
             keys("idle_cpu", *peers), targets=[Target("<= 0.1 %", 0.1)]),
     ]
     return Group("workers that have nothing to do", jobs, rows,
-                 size.of(Plan(5, 9, 120), Plan(2, 2, 0, retries=1),
+                 size.of(Plan(5, 9, 120), Plan(2, 2, 20, retries=1),
                          Plan(1, 1, 0, retries=0)))
