@@ -42,6 +42,33 @@ run_and_forget(struct zk_job *job, uintptr_t x, uintptr_t y)
     return 0;
 }
 
+static void
+tell(const zk_submission_t *s, int code)
+{
+    s->done(code, s->done_arg); /* which may have freed it */
+}
+
+/* Stands for the function of a task that tells when it is over. */
+static int
+run_submission(void *submission)
+{
+    const zk_submission_t *s = submission;
+    int code = s->fn(s->arg);
+
+    tell(s, code);
+    return code;
+}
+
+void
+zk__group_skipped(struct zk_task task)
+{
+    const struct zk_job *job = task.job;
+
+    if ((job->run == run_function || job->run == run_and_forget) &&
+        (zk_task_fn)task.x == run_submission)
+        tell((const zk_submission_t *)task.y, ZK_ECANCELED);
+}
+
 void
 zk__group_init_detached(struct zk_phase *phase)
 {
@@ -179,6 +206,17 @@ zk_err_t
 zk_spawn(zk_group_t *group, zk_task_fn fn, void *arg)
 {
     return zk_spawn_on(NULL, group, fn, arg);
+}
+
+zk_err_t
+zk_submit(zk_runtime_t *lane, zk_group_t *group,
+          const zk_submission_t *submission)
+{
+    if (submission == NULL || submission->size != sizeof *submission ||
+        submission->fn == NULL || submission->done == NULL)
+        return ZK_EINVAL;
+    return zk_spawn_on(lane, group, run_submission,
+                       (void *)(uintptr_t)submission);
 }
 
 static void

@@ -442,6 +442,10 @@ void zk__loop_did(size_t n);
 /* Makes a phase's job for tasks without a group. */
 void zk__group_init_detached(struct zk_phase *phase);
 
+/* A task that will not run, since it was told to stop: who waits to be told of its
+ * end is. */
+void zk__group_skipped(struct zk_task task);
+
 /* ---- phase.c ---- */
 
 /* Ends a phase of the caller whose form was jumped out of, if that is known by

@@ -60,6 +60,15 @@ count_done(const struct zk_slot *self, struct zk_job *job)
         zk__wait_wake(self->lane);
 }
 
+/* Instead of running it. Out of line: what runs shall not pay for it. */
+__attribute__((noinline, cold)) static void
+skip(struct zk_task task)
+{
+    if (zk__cancelled(task.job->phase_id))
+        zk__job_fail(task.job, ZK_ECANCELED); /* unless it has a code */
+    zk__group_skipped(task);
+}
+
 void
 zk__task_run(struct zk_slot *self, struct zk_task task)
 {
@@ -83,8 +92,8 @@ zk__task_run(struct zk_slot *self, struct zk_task task)
 
         if (code != 0)
             zk__job_fail(job, code);
-    } else if (zk__cancelled(job->phase_id)) {
-        zk__job_fail(job, ZK_ECANCELED); /* unless it has a code */
+    } else {
+        skip(task);
     }
     ZK_ASSERT(self->forks.open.next == forked); /* it has joined its forks */
     (void)forked;

@@ -234,6 +234,45 @@ ZK_API ZK_NODISCARD zk_err_t zk_spawn_on(zk_runtime_t *lane, zk_group_t *group,
                                          zk_task_fn fn, void *arg);
 
 /*
+ * Told when a submission is over: `code` is what its task returned, or ZK_ECANCELED
+ * where the task was skipped.
+ *
+ * Thread: the one that ran the task, right afterwards, or that skipped it. The call
+ *         is the task's last part: zk_sync(), the end of the phase and
+ *         zk_runtime_close() wait for it, it allocates for the task's phase, and it
+ *         may do what a task may, as submit the next one. Like a task it must not
+ *         wait for its own group. What takes long keeps a worker from others' work.
+ */
+typedef void (*zk_done_fn)(int code, void *arg);
+
+/*
+ * A task that tells when it is over. Storage is the caller's and must be there until
+ * done is called, which may free it.
+ */
+typedef struct {
+    size_t size; /* sizeof(zk_submission_t) */
+    zk_task_fn fn;
+    void *arg; /* of fn */
+    zk_done_fn done;
+    void *done_arg;
+} zk_submission_t;
+
+/*
+ * zk_spawn_on() for a task with a call when it is over: exactly one, also where the
+ * task is skipped. It may come before zk_submit() returns. lane NULL: the one that
+ * the caller is in, else the default lane. The group may be waited for (zk_sync) and
+ * polled (zk_group_done) as well, or be NULL.
+ *
+ * Thread, cost: as for zk_spawn().
+ * Errors: those of zk_spawn(), where the task was not added and done is not called;
+ *         also
+ *         ZK_EINVAL  submission, fn or done is NULL, or size is not one the
+ *                    library knows
+ */
+ZK_API ZK_NODISCARD zk_err_t zk_submit(zk_runtime_t *lane, zk_group_t *group,
+                                       const zk_submission_t *submission);
+
+/*
  * Waits until every task of the group is done, running what is left of it, and
  * returns the first non-zero result; tasks that had not started when it came
  * were skipped. Afterwards the group is empty and may be used again.

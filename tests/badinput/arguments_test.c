@@ -155,9 +155,11 @@ test_calls_without_a_function_run_nothing(void **state)
 {
     zk_runtime_t *lane = test_lane(2, MIB, 0);
     zk_group_t group = ZK_GROUP_INIT;
+    zk_submission_t none = {.size = sizeof none};
 
     (void)state;
     assert_non_null(lane);
+    assert_int_equal(zk_submit(lane, &group, &none), ZK_EINVAL);
     assert_int_equal(zk_parallel_for_on(lane, 0, 10, 1, NULL, NULL), ZK_EINVAL);
     assert_int_equal(zk_parallel_for_on(lane, 0, 0, 0, NULL, NULL), ZK_EINVAL);
     assert_int_equal(zk_spawn_on(lane, &group, NULL, NULL), ZK_EINVAL);
