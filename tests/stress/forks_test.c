@@ -1,10 +1,16 @@
 /*
  * forks_test.c - recursions without a cutoff: many forks, deep ones, and trees too
- * deep for any stack, in flat memory.
+ * deep for any stack, in flat memory, on stacks of 8 MiB.
  *
  * ZK_TEST_FULL=1: fib(35), 12 queens, a tree of depth 10^6.
  */
+#include <sys/resource.h>
+
 #include "tests/stress/still.h"
+#include "tests/stress/watch.h"
+
+#define STACK_BYTES (8 * MIB)
+#define PATIENCE_S  600u /* for fib(35) in a slow build */
 
 /* ---- problems ------------------------------------------------------------ */
 
@@ -102,9 +108,25 @@ static const unsigned widths[] = {1, 2, 5};
 static zk_runtime_t *
 enter(unsigned workers)
 {
-    zk_runtime_t *lane = rt_lane(workers, 2);
+    zk_runtime_t *lane = NULL;
+    zk_err_t err = zk_runtime_open(
+        &lane, ZK_OPTIONS(.workers = workers, .spare_slots = 2,
+                          .slab_bytes = 4 * MIB, .stack_bytes = STACK_BYTES,
+                          .bind = ZK_BIND_NONE, .notice = test_no_notice));
 
-    return lane != NULL && zk_runtime_enter(lane) == ZK_OK ? lane : NULL;
+    return err == ZK_OK && zk_runtime_enter(lane) == ZK_OK ? lane : NULL;
+}
+
+/* The kernel looks at the limit as the stack grows. */
+static bool
+limit_own_stack(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_STACK, &limit) != 0)
+        return false;
+    limit.rlim_cur = STACK_BYTES;
+    return setrlimit(RLIMIT_STACK, &limit) == 0;
 }
 
 static void
@@ -120,6 +142,10 @@ assert_still(const struct still *before)
 {
     struct still now = still_now();
 
+    watch_beat();
+    printf("resident %zu -> %zu KiB, mappings %u -> %u\n",
+           before->resident / KIB, now.resident / KIB, before->mappings,
+           now.mappings);
     assert_true(now.resident <= before->resident + STILL_RESIDENT);
     assert_true(now.mappings <= before->mappings + STILL_MAPPINGS);
     assert_int_equal(now.threads, before->threads);
@@ -148,6 +174,8 @@ test_fibonacci_by_forks_is_right_in_flat_memory(void **state)
         f.n = n;
         assert_int_equal(fib(&f), 0);
         assert_int_equal(f.result, a);
+        printf("fib(%u) = %llu, %u workers: ", n, (unsigned long long)f.result,
+               widths[w]);
         assert_still(&still);
         leave(lane);
     }
@@ -170,6 +198,8 @@ test_queens_by_forks_are_right_in_flat_memory(void **state)
         q = (struct queens){.n = n};
         assert_int_equal(place(&q), 0);
         assert_int_equal(q.ways, ways);
+        printf("%u queens: %llu ways, %u workers: ", n,
+               (unsigned long long)q.ways, widths[w]);
         assert_still(&still);
         leave(lane);
     }
@@ -195,6 +225,7 @@ test_a_tree_deeper_than_any_stack_runs_in_flat_memory(void **state)
             if (i == 0)
                 still = still_now();
         }
+        printf("a tree of depth %u, %u workers: ", depth, widths[w]);
         assert_still(&still);
         leave(lane);
     }
@@ -209,6 +240,9 @@ main(void)
         cmocka_unit_test(test_a_tree_deeper_than_any_stack_runs_in_flat_memory),
     };
 
+    if (!limit_own_stack())
+        return 1;
     rt_begin();
+    watch_begin("forks", PATIENCE_S);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,9 +7,10 @@
 #include <errno.h>
 
 #include "tests/runtime/rt.h"
+#include "tests/stress/watch.h"
 
 /* An error-checking mutex: who runs, below a wait under the lock, a task that wants
- * it gets EDEADLK. What waits in a circle ends with the watchdog. */
+ * it gets EDEADLK. What waits in a circle ends with the watchdog's report. */
 struct locked {
     pthread_mutex_t lock;
     unsigned held; /* under the lock */
@@ -106,9 +107,12 @@ try_under_a_lock(zk_range_fn body)
 
         init(&l);
         assert_int_equal(zk_runtime_enter(lane), ZK_OK);
-        for (unsigned i = 0; i < rounds; i++)
+        for (unsigned i = 0; i < rounds; i++) {
             assert_int_equal(zk_parallel_for(0, 16, 1, body, &l), ZK_OK);
+            watch_beat();
+        }
         assert_int_equal(l.held, rounds * 16);
+        printf("%u locked sections, %u workers\n", l.held, widths[w]);
         assert_int_equal(zk_load_acquire(&l.deadlocks), 0);
         assert_int_equal(zk_runtime_leave(), ZK_OK);
         assert_int_equal(zk_runtime_close(lane), ZK_OK);
@@ -179,6 +183,7 @@ test_in_isolation_a_sync_runs_nothing_but_its_group(void **state)
             assert_int_equal(zk_spawn(&other, want_the_lock, &l), ZK_OK);
             assert_int_equal(zk_isolate(sync_under_the_lock, &l), 0);
             assert_int_equal(zk_sync(&other), ZK_OK);
+            watch_beat();
         }
         assert_int_equal(l.held, rounds);
         assert_int_equal(zk_load_acquire(&l.deadlocks), 0);
@@ -269,7 +274,7 @@ wait_by_sync(void *arg)
 static void
 wait_for_outside(zk_task_fn wait)
 {
-    unsigned rounds = test_scaled(300);
+    unsigned rounds = test_full() ? 5000 : test_scaled(300);
 
     for (unsigned i = 0; i < rounds; i++) {
         struct meeting m = {.lane = rt_lane(1, 2)};
@@ -286,7 +291,9 @@ wait_for_outside(zk_task_fn wait)
         assert_int_equal(zk_runtime_leave(), ZK_OK);
         assert_int_equal(zk_runtime_close(m.lane), ZK_OK);
         assert_int_equal(zk_load_acquire(&m.came), 2);
+        watch_beat();
     }
+    printf("%u waits for outside\n", rounds);
 }
 
 static void
@@ -316,7 +323,6 @@ main(void)
     };
 
     rt_begin();
-    if (test_full())
-        alarm(590);
+    watch_begin("locks", 0);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import files
 import refusals
+import runtime
 import times
 import warm
 from run import Bench
@@ -27,6 +28,7 @@ CHECKS = {
     "bytes": (files.same_bytes, "the same proof for any number of workers"),
     "workers": (times.workers, "1 to 64 workers: --rounds times each"),
     "allocators": (times.allocators, "zkrt beside malloc: --rounds times"),
+    "runtime": (runtime.runtime, "long runs of the task runtime"),
 }
 
 
@@ -60,7 +62,7 @@ def build():
         for command in (["cmake", "--preset", "release"],
                         ["cmake", "--build", "--preset", "release",
                          "--target", "zkprove", "zkverify",
-                         "stark_cells_test"]):
+                         "stark_cells_test", *runtime.TARGETS]):
             done = subprocess.run(command, cwd=ROOT, stdout=out, stderr=out)
             if done.returncode != 0:
                 print(log.read_text(), file=sys.stderr)
