@@ -1,8 +1,9 @@
 /*
  * graphs.h - small graphs of tasks, drawn from the seed of a simulation.
  *
- * Owns:   forks, groups and loops in phases, cancelled or not, meetings for which
- *         each worker has to wake, and the count of what went wrong.
+ * Owns:   forks, groups and loops in phases and stages, cancelled, failing or neither,
+ *         threads that submit from outside meanwhile, meetings for which each worker
+ *         has to wake, and the count of what went wrong.
  * Never:  is used outside of sim_run(): every choice is one of the schedule's.
  */
 #ifndef ZK_TESTS_SIM_GRAPHS_H
@@ -10,7 +11,11 @@
 
 #include "tests/support.h"
 
-enum { GRAPHS = 20 }; /* of one run: each is a schedule of its own */
+/*
+ * Of one run: each is a schedule of its own. All memory of theirs is the arena's: the
+ * heap's caches go with threads, and fibers have no ends that it hears of.
+ */
+enum { GRAPHS = 20 };
 
 /* For sim_run(): opens a lane, runs GRAPHS graphs, closes it. *arg: workers. */
 void graphs_run(void *arg);

@@ -15,7 +15,7 @@ RUNS = {
     "stress/stress_locks_test": "10^6 loops and forks under a lock",
     "stress/stress_forks_test": "fib(35), 12 queens, a tree of depth 10^6",
     "runtime/reduce_test": "sums of floats of 1000 seeds, 1 to 16 workers",
-    "sim/sim_test": "500,000 schedules",
+    "sim/sim_test": "300,000 schedules",
 }
 
 TARGETS = [name.split("/")[1] for name in RUNS]
@@ -29,7 +29,7 @@ def runtime(bench):
         start = time.monotonic()
         done = bench.run(tests / name, ZK_TEST_FULL="1",
                          ZK_TEST_SEED=str(bench.seed),
-                         ZK_TEST_SCHEDULES="500000")
+                         ZK_TEST_SCHEDULES="300000")
         print(f"{words}: {time.monotonic() - start:.0f} s", flush=True)
         for line in done.out.splitlines():
             if not NOISE.search(line):
