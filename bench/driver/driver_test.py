@@ -104,6 +104,10 @@ class Shares(unittest.TestCase):
             self.assertAlmostEqual(share(names[-1]), main.MINUTES[size] * 60,
                                    delta=1)
 
+    def test_each_group_has_a_weight(self):
+        for weights in groups.SECONDS.values():
+            self.assertEqual(set(weights), set(groups.GROUPS))
+
     def test_late_groups_get_nothing_and_run_once(self):
         share = main.shares(["heap", "proof"], rows.Size("full"), -1e9)
         self.assertEqual(share("proof"), 0)
