@@ -25,7 +25,7 @@ function(zk_add_test)
             "does not know '${arg_UNPARSED_ARGUMENTS}'")
     endif()
     if(NOT arg_TIMEOUT)
-        set(arg_TIMEOUT 120)
+        set(arg_TIMEOUT 300)
     endif()
 
     set(program "${arg_NAME}_test")

@@ -270,7 +270,7 @@ test_in_child(int (*fn)(void *), void *arg)
         signal(SIGABRT, SIG_DFL);
         signal(SIGILL, SIG_DFL);
         signal(SIGFPE, SIG_DFL);
-        alarm(30);
+        alarm(120);
         close(pipe_fds[0]);
         dup2(pipe_fds[1], STDERR_FILENO);
         close(pipe_fds[1]);

@@ -123,7 +123,7 @@ work_begin(void)
 {
     const char *only = getenv("RT_ONLY");
 
-    alarm(110);
+    alarm(280);
     if (only != NULL)
         cmocka_set_test_filter(only);
 }

@@ -87,7 +87,7 @@ cxx_leave(void **)
 inline void
 cxx_begin()
 {
-    alarm(110);
+    alarm(280);
 }
 
 #endif

@@ -17,7 +17,7 @@ death_begin(void)
 {
     const char *only = getenv("RT_ONLY");
 
-    alarm(110);
+    alarm(280);
     unsetenv("ZK_TEST_SEED"); /* which the library would name */
     if (only != NULL)
         cmocka_set_test_filter(only);

@@ -285,7 +285,7 @@ run_refused(void *arg)
     lane = open_lane(ZK_OPTIONS(.workers = WORKERS, .slab_bytes = 64 * MIB,
                                 .numa = ZK_NUMA_LOCAL, .notice = remember));
     CHILD_CHECK(lane != NULL);
-    CHILD_CHECK(run_phases(lane, 100, BYTES));
+    CHILD_CHECK(run_phases(lane, 20, BYTES));
     CHILD_CHECK(zk_numa_pages(lane, &pages) == ZK_OK);
     CHILD_CHECK(zk_runtime_info(lane, &info) == ZK_OK);
     CHILD_CHECK(pages.wanted_bytes + pages.other_bytes >= WORKERS * BYTES);
