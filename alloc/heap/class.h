@@ -35,6 +35,9 @@
 #define ZK_CACHED_CLASSES 75u
 #define ZK_CACHED_MAX     ((size_t)128 << 10)
 
+/* Classes below this one are of less than 64 bytes. */
+#define ZK_CLASSES_FINE 3u
+
 struct zk_class {
     uint32_t size;
     uint32_t count;   /* blocks of a span */

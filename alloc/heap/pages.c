@@ -129,6 +129,7 @@ tables_bytes(size_t pages)
            table_bytes(pages, sizeof *zk__pages.records) +
            table_bytes(pages, sizeof *heap.extents) +
            table_bytes(pages, ZK_BLOCK_WORDS * sizeof *zk__pages.blocks) +
+           table_bytes(pages, ZK_FINE_WORDS * sizeof *zk__pages.fine) +
            table_bytes(pages / 64, sizeof *heap.dirty);
 }
 
@@ -145,6 +146,8 @@ lay_out(char *base, size_t pages)
     at += table_bytes(pages, sizeof *heap.extents);
     zk__pages.blocks = (_Atomic uint64_t *)(void *)at;
     at += table_bytes(pages, ZK_BLOCK_WORDS * sizeof *zk__pages.blocks);
+    zk__pages.fine = (_Atomic uint64_t *)(void *)at;
+    at += table_bytes(pages, ZK_FINE_WORDS * sizeof *zk__pages.fine);
     heap.dirty = (_Atomic uint64_t *)(void *)at;
     heap.limit = pages;
     zk_store_relaxed(&zk__pages.base, (uintptr_t)base);
@@ -206,6 +209,8 @@ commit(size_t to)
         !commit_entries(heap.extents, from, to, sizeof *heap.extents) ||
         !commit_entries(zk__pages.blocks, from, to,
                         ZK_BLOCK_WORDS * sizeof *zk__pages.blocks) ||
+        !commit_entries(zk__pages.fine, from, to,
+                        ZK_FINE_WORDS * sizeof *zk__pages.fine) ||
         !commit_entries(heap.dirty, from / 64, (to + 63) / 64,
                         sizeof *heap.dirty) ||
         !commit_entries(zk_page_address(0), from, to, ZK_HEAP_PAGE))

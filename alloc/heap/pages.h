@@ -17,7 +17,9 @@
  *   words[i]    what the page is part of, and how far back that begins
  *   records[i]  of what begins in page i (span.h)
  *   extents[i]  of the free run that begins or ends in page i (fit.h)
- *   blocks[i]   a bit for each block that can begin in page i (span.h)
+ *   blocks[i]   a bit for each block of 64 bytes or more that can begin in page i,
+ *   fine[i]     and of less (span.h): few pages have those, and the bits of a page
+ *               are a quarter of what they would need
  *   dirty       a bit a page: it may be in memory. Not set: it reads as zero.
  *
  * Nothing of this lies in the pages, so no stray write can reach it from a block
@@ -65,7 +67,9 @@ enum {
     ZK_RUN_NONE = 0xff,
 };
 
-#define ZK_BLOCK_WORDS 64 /* of 64 bits: 4096 blocks of 16 bytes */
+/* Words of 64 bits for each page. */
+#define ZK_BLOCK_WORDS 16 /* 1024 blocks of 64 bytes */
+#define ZK_FINE_WORDS  64 /* 4096 blocks of 16 bytes */
 
 struct zk_span;
 
@@ -75,7 +79,7 @@ struct zk_pages {
     _Atomic size_t committed;
     _Atomic uint32_t *words;
     struct zk_span *records;
-    _Atomic uint64_t *blocks;
+    _Atomic uint64_t *blocks, *fine;
 };
 
 extern struct zk_pages zk__pages;

@@ -1,7 +1,8 @@
 /*
  * span.c - bits for the blocks of a span.
  *
- * Owns:   the words of zk__pages.blocks that belong to the span's pages.
+ * Owns:   the words of zk__pages.blocks, or of zk__pages.fine, that belong to the
+ *         span's pages.
  * Never:  takes a lock.
  */
 #include "alloc/heap/span.h"
@@ -12,20 +13,25 @@
 static _Atomic uint64_t *
 bits_of(const struct zk_span *s)
 {
-    return &zk__pages.blocks[(size_t)zk_span_first(s) * ZK_BLOCK_WORDS];
+    size_t first = zk_span_first(s);
+
+    return ZK_UNLIKELY(s->class < ZK_CLASSES_FINE)
+               ? &zk__pages.fine[first * ZK_FINE_WORDS]
+               : &zk__pages.blocks[first * ZK_BLOCK_WORDS];
 }
 
 void
 zk__span_cut(struct zk_span *s, unsigned class)
 {
-    _Atomic uint64_t *bits = bits_of(s);
     uint32_t count = zk__class[class].count, i = 0;
+    _Atomic uint64_t *bits;
 
+    s->class = (uint8_t) class;
+    bits = bits_of(s);
     for (; (i + 1) * 64 <= count; i++)
         zk_store_relaxed(&bits[i], UINT64_MAX);
     if (count % 64 != 0)
         zk_store_relaxed(&bits[i], (UINT64_C(1) << count % 64) - 1);
-    s->class = (uint8_t) class;
     s->free = count;
     s->hint = 0;
 }
