@@ -156,7 +156,7 @@ alloc(size_t n, size_t align, bool zeroed)
         return no_memory();
     if (zk_debug())
         zk__debug_hand_out(p, n, bytes, class != ZK_CLASSES, "an allocation");
-    zk__unpoison(p, n);
+    zk__mark_alloc(p, n, zeroed && class == ZK_CLASSES);
     if (zeroed && class != ZK_CLASSES)
         memset(p, 0, n);
     return p;
@@ -227,11 +227,11 @@ zk__heap_free_slow(void *p, const char *call)
         free_checked(at, p);
         return;
     }
+    zk__mark_free(p, at.bytes);
     if (at.class == ZK_CLASSES) {
         zk__large_free(at.span);
         return;
     }
-    zk__poison(p, at.bytes);
     c = mine();
     if (c == NULL || at.class >= ZK_CACHED_CLASSES) {
         zk__pool_give(&zk__heap, at.class, 0, &p, 1);
@@ -277,8 +277,17 @@ zk__heap_usable(const void *p)
         return 0;
     if (zk_debug())
         return usable_checked(p, at.bytes);
-    zk__unpoison(p, at.bytes); /* the caller may use them from now on */
+    zk__mark_grown(p, at.bytes); /* the caller may use them from now on */
     return at.bytes;
+}
+
+void
+zk__heap_flush(void)
+{
+    if (zk__cache != &zk__cache_none)
+        zk__cache_flush(zk__cache);
+    if (zk_load_acquire(&opened.done)) /* A1 <- R1 */
+        zk__heap_trim(&zk__heap);
 }
 
 /* ---- changing a block's size ------------------------------------------------------ */
@@ -322,19 +331,22 @@ zk__heap_realloc(void *p, size_t n)
     if (zk_debug())
         return realloc_checked(at, p, n);
     if (stays(&at, n + ZK_REDZONE)) {
-        zk__poison(p, at.bytes);
-        zk__unpoison(p, n);
+        zk__mark_free(p, at.bytes);
+        zk__mark_alloc(p, n, true);
         return p;
     }
-    zk__unpoison(p, at.bytes); /* nobody knows how much of it was asked for */
     if (at.class == ZK_CLASSES && n + ZK_REDZONE > ZK_CLASS_MAX) {
+        zk__mark_free(p, at.bytes);
         moved = zk__large_resize(at.span, n + ZK_REDZONE);
-        if (moved == NULL)
+        if (moved == NULL) {
+            zk__mark_alloc(p, at.bytes, true);
             return no_memory();
+        }
         zk__poison(moved, zk_round_up(n + ZK_REDZONE, ZK_HEAP_PAGE));
-        zk__unpoison(moved, n);
+        zk__mark_alloc(moved, n, true);
         return moved;
     }
+    zk__unpoison(p, at.bytes); /* nobody knows how much of it was asked for */
     moved = zk__heap_alloc(n);
     if (moved == NULL)
         return NULL;

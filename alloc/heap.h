@@ -53,7 +53,7 @@ zk__heap_alloc(size_t n)
     if (ZK_UNLIKELY(n > ZK_CACHED_MAX - ZK_REDZONE) ||
         ZK_UNLIKELY(!zk_cache_pop(zk__cache, zk_class_of(n + ZK_REDZONE), &p)))
         return zk__heap_alloc_slow(n);
-    zk__unpoison(p, n);
+    zk__mark_alloc(p, n, false);
     return p;
 }
 
@@ -75,7 +75,7 @@ zk__heap_free_fast(void *p)
         ZK_UNLIKELY(!zk_class_starts(class, offset)) ||
         ZK_UNLIKELY(!zk_cache_push(zk__cache, class, p)))
         return false;
-    zk__poison(p, zk__class[class].size);
+    zk__mark_free(p, zk__class[class].size);
     return true;
 }
 
@@ -102,6 +102,10 @@ void *zk__heap_realloc(void *p, size_t n);
  * (debug.h), another size ends the process.
  */
 void zk__heap_free_sized(void *p, size_t n, const char *call);
+
+/* Gives what the caller's cache holds to the pools, and their whole spans to the
+ * pages. */
+void zk__heap_flush(void);
 
 /* What may be used at p: all of its block, or with guards (debug.h) no more than
  * was asked for. 0: p is no block. */

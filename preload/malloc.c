@@ -314,6 +314,7 @@ malloc_trim(size_t keep)
     unsigned next;
 
     (void)keep;
+    zk__heap_flush();
     return zk__pages_release(SIZE_MAX, 0, &next) != 0;
 }
 

@@ -12,7 +12,7 @@
  * until nothing is left; then they sleep for as long as it takes. Where no worker
  * came for GRACE_NS, the opener does a step at the end of its phase.
  */
-#include "alloc/heap/pages.h"
+#include "alloc/heap.h"
 #include "private/bits.h"
 #include "private/clock.h"
 #include "runtime/futex.h"
@@ -159,6 +159,7 @@ zk_runtime_trim(zk_runtime_t *lane, size_t *released)
         *released = 0;
     if (lane == NULL)
         return ZK_EINVAL;
+    zk__heap_flush();
     do {
         some = release_some(lane, STEP_BYTES, 0, &next);
         sum += some;

@@ -161,6 +161,7 @@ zk__cache_flush(struct zk_cache *c)
         zk_store_relaxed(&b->top, b->floor);
         decode(c, i, b->floor, n);
         zk__pool_give(c->heap, i, c->home, b->floor, n);
+        zk__mark_forgotten(b->floor, n * sizeof *b->floor);
     }
 }
 
@@ -204,6 +205,7 @@ zk__cache_drain(struct zk_cache *c, unsigned class)
     zk__pool_give(c->heap, class, c->home, b->floor, older);
     memmove(b->floor, b->floor + older, (n - older) * sizeof *b->floor);
     encode(c, b->floor, n - older);
+    zk__mark_forgotten(b->floor + (n - older), older * sizeof *b->floor);
     zk_store_relaxed(&b->top, b->floor + (n - older));
 }
 

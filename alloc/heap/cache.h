@@ -36,6 +36,7 @@
 
 #include "alloc/heap/pool.h"
 #include "private/check.h"
+#include "private/poison.h"
 
 struct zk_bin {
     _Atomic(void **) top;
@@ -131,6 +132,7 @@ zk_cache_pop(struct zk_cache *c, unsigned class, void **p)
 #ifdef ZK_HARDENED
     zk__cache_check(c, class, *p);
 #endif
+    zk__mark_forgotten(top - 1, sizeof *top);
     zk_store_relaxed(&b->top, top - 1);
     return true;
 }

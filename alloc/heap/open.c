@@ -51,11 +51,28 @@ zk_heap_open(zk_heap_t **heap, size_t limit_bytes)
     return ZK_OK;
 }
 
+/* Tells Valgrind of the end of each block, of those that are free already too. */
+static void
+mark_end(const struct zk_span *s)
+{
+#if ZK_HAVE_VALGRIND
+    size_t n = s->class < ZK_CLASSES ? zk__class[s->class].count : 1;
+    size_t bytes = s->class < ZK_CLASSES ? zk__class[s->class].size : 0;
+
+    zk__marks_off();
+    for (size_t i = 0; i < n; i++)
+        zk__mark_free(zk_span_base(s) + i * bytes, bytes);
+    zk__marks_on();
+#endif
+    (void)s;
+}
+
 static void
 end_run(struct zk_span *s)
 {
     size_t pages = s->pages;
 
+    mark_end(s);
     zk__poison(zk_span_base(s), pages << ZK_HEAP_PAGE_SHIFT);
     zk__pages_give(zk_span_first(s), pages);
 }
@@ -238,7 +255,7 @@ zk_heap_alloc(zk_cache_t *cache, size_t n, size_t align)
     }
     if (p == NULL)
         return refuse(cache, ZK_HEAP_NO_MEMORY, n);
-    zk__unpoison(p, n);
+    zk__mark_alloc(p, n, false);
     return p;
 }
 
@@ -260,12 +277,13 @@ give_back(struct zk_cache *c, struct zk_found at, void *p)
     if (zk_debug())
         (void)zk__debug_check(p, at.bytes, "zk_heap_free");
     if (at.class == ZK_CLASSES) {
+        zk__mark_free(p, at.bytes);
         zk__large_free(at.span);
         return ZK_OK;
     }
     if (at.class < ZK_CACHED_CLASSES && holds(c, at.class, p))
         return reject(c, ZK_MISUSE_TWICE, p);
-    zk__poison(p, at.bytes);
+    zk__mark_free(p, at.bytes);
     if (zk_debug())
         zk__debug_fill(p, at.bytes);
     if (at.class >= ZK_CACHED_CLASSES || at.span->home != c->home ||
@@ -338,7 +356,7 @@ zk_heap_usable_size(const zk_heap_t *heap, const void *p)
         return 0;
     if (zk_debug())
         return zk__debug_check(p, at.bytes, "zk_heap_usable_size");
-    zk__unpoison(p, at.bytes); /* the caller may use them from now on */
+    zk__mark_grown(p, at.bytes); /* the caller may use them from now on */
     return at.bytes;
 }
 

@@ -1,5 +1,5 @@
 /*
- * poison.h - tells AddressSanitizer or Valgrind which arena bytes are alive.
+ * poison.h - tells AddressSanitizer or Valgrind which bytes are alive.
  *
  * Owns:   the marks, and which sanitizer is built in; nothing where none is.
  * Never:  changes the bytes.
@@ -7,6 +7,7 @@
 #ifndef ZK_PRIVATE_POISON_H
 #define ZK_PRIVATE_POISON_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -71,6 +72,57 @@ zk__unpoison(const void *p, size_t n)
     VALGRIND_MAKE_MEM_DEFINED(p, n);
 #else
     (void)p, (void)n;
+#endif
+}
+
+/*
+ * Of the heap's blocks, which Valgrind is told one by one: it says then in its
+ * reports where a block was allocated and freed, sees what was never written, and
+ * looks for leaks. LeakSanitizer knows blocks of its own malloc only.
+ *
+ * n bytes are handed out; `written`: what is in them counts.
+ */
+static inline void
+zk__mark_alloc(const void *p, size_t n, bool written)
+{
+#if ZK_HAVE_VALGRIND
+    VALGRIND_MALLOCLIKE_BLOCK(p, n, 0, written);
+#else
+    (void)written;
+    zk__unpoison(p, n);
+#endif
+}
+
+/* They came back; `bytes` is all of the block. */
+static inline void
+zk__mark_free(const void *p, size_t bytes)
+{
+#if ZK_HAVE_VALGRIND
+    VALGRIND_FREELIKE_BLOCK(p, 0);
+#endif
+    zk__poison(p, bytes);
+}
+
+/* From now on all of a block may be used. */
+static inline void
+zk__mark_grown(const void *p, size_t bytes)
+{
+#if ZK_HAVE_VALGRIND
+    zk__mark_free(p, bytes);
+    zk__mark_alloc(p, bytes, true);
+#else
+    zk__unpoison(p, bytes);
+#endif
+}
+
+/* What stands here is no pointer any more, whatever a search for leaks finds. */
+static inline void
+zk__mark_forgotten(const void *p, size_t bytes)
+{
+#if ZK_HAVE_VALGRIND
+    VALGRIND_MAKE_MEM_UNDEFINED(p, bytes);
+#else
+    (void)p, (void)bytes;
 #endif
 }
 

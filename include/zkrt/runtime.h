@@ -215,8 +215,8 @@ ZK_API zk_runtime_t *zk_runtime_current(void);
 /*
  * Gives back to the system at once what arenas have in memory and no phase uses:
  * what recent phases did not need, without waiting for decay_ms, arenas that no
- * thread holds, and what is free in the process's heap. The data of a thread's
- * last phase stay, see phase.h.
+ * thread holds, and what is free in the process's heap or in the cache that the
+ * caller has of it. The data of a thread's last phase stay, see phase.h.
  *
  * `released` receives the bytes and may be NULL.
  *

@@ -62,12 +62,40 @@ test_what_is_freed_goes_back_after_the_decay_time(void **state)
     assert_true(empty < full - 90 * MIB);
 }
 
+/* Nobody else may look into a cache, so it is the caller's that is emptied. */
+static void
+test_trim_empties_the_callers_cache_and_the_pools(void **state)
+{
+    enum { N = 3000 };
+    static void *held[N];
+    zk_runtime_t *lane = test_lane(1, MIB, 0);
+    zk_heap_stats_t stats = {.size = sizeof stats};
+
+    (void)state;
+    assert_non_null(lane);
+    assert_true(zk__heap_ready());
+    if (zk_debug())
+        skip(); /* there are no caches */
+    for (size_t i = 0; i < N; i++)
+        held[i] = zk_malloc(1 + i);
+    for (size_t i = 0; i < N; i++)
+        zk_free(held[i]);
+    assert_int_equal(zk_heap_stats(NULL, &stats), ZK_OK);
+    assert_true(stats.cached > 100 * KIB && stats.active > stats.cached);
+    assert_int_equal(zk_runtime_trim(lane, NULL), ZK_OK);
+    assert_int_equal(zk_heap_stats(NULL, &stats), ZK_OK);
+    assert_int_equal(stats.cached, 0);
+    assert_int_equal(stats.active, 0);
+    assert_int_equal(zk_runtime_close(lane), ZK_OK);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_million_blocks_of_64_bytes_take_72_mib_at_most),
         cmocka_unit_test(test_what_is_freed_goes_back_after_the_decay_time),
+        cmocka_unit_test(test_trim_empties_the_callers_cache_and_the_pools),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
