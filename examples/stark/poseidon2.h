@@ -20,7 +20,7 @@ void poseidon2_permute(fp_t state[P2_WIDTH]);
 static inline size_t
 sponge_blocks(uint64_t n)
 {
-    return (size_t)(n / (7 * P2_RATE)) + 1;
+    return (size_t)(n / (UINT64_C(7) * P2_RATE)) + 1;
 }
 
 /* The 56 bytes of block `index`, padding included; zeros past the last one. */

@@ -33,6 +33,7 @@ run()
 }
 
 run right 0 'ERROR SUMMARY: 0 errors'
+# shellcheck disable=SC2162 # it is the victim that reads
 run read 9 'Invalid read of size 1' \
     'slab of slot 0: phase "second" (epoch 2) is there now, before it "first"'
 run write 9 'Invalid write of size 1' 'before it "first"'
