@@ -252,6 +252,40 @@ zk__os_nodes(const char *p, size_t n, int *nodes)
     return true;
 }
 
+/* At most ZK_OS_PAGES pages. A page that is elsewhere is moved, if the process is
+ * the only one that has it. */
+static void
+gather_some(char *p, size_t n, int node)
+{
+    enum { MOVE = 2 };
+    const void *page[ZK_OS_PAGES];
+    int nodes[ZK_OS_PAGES], status[ZK_OS_PAGES];
+    size_t size = zk__os_page(), there = 0;
+
+    if (!zk__os_nodes(p, n, status))
+        return;
+    for (size_t i = 0; i < n; i++) {
+        if (status[i] < 0 || status[i] == node)
+            continue;
+        nodes[there] = node;
+        page[there++] = p + i * size;
+    }
+    if (there != 0)
+        (void)syscall(SYS_move_pages, 0, there, page, nodes, status, MOVE);
+}
+
+void
+zk__os_gather(void *p, size_t bytes, unsigned node)
+{
+    size_t size = zk__os_page(), skew = (uintptr_t)p % size;
+    char *first = (char *)p - skew;
+    size_t pages = zk_round_up(skew + bytes, size) / size;
+
+    for (size_t at = 0; at < pages; at += ZK_OS_PAGES)
+        gather_some(first + at * size, zk_min_size(pages - at, ZK_OS_PAGES),
+                    (int)node);
+}
+
 /* Bytes of address space in use: the first field of statm, in pages. */
 static size_t
 address_space_used(void)

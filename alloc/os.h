@@ -90,6 +90,12 @@ void zk__os_unlock(void *p, size_t bytes);
 int zk__os_place(void *p, size_t bytes, const unsigned long *nodes,
                  unsigned bits, bool interleave);
 
+/*
+ * Moves what of a range is in memory to a node, as far as the system can: that may
+ * be full, or refuse. Parts of pages at the ends are moved along.
+ */
+void zk__os_gather(void *p, size_t bytes, unsigned node);
+
 #define ZK_OS_PAGES 512
 
 /*

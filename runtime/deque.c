@@ -86,6 +86,14 @@ zk__deque_touch(struct zk_deque *d)
 }
 
 void
+zk__deque_gather(struct zk_deque *d, unsigned node)
+{
+    struct zk_ring *r = zk_load_relaxed(&d->ring);
+
+    zk__os_gather(r, ring_bytes(r->mask + 1), node);
+}
+
+void
 zk__deque_fini(struct zk_deque *d)
 {
     struct zk_ring *r = zk_load_acquire(&d->ring);

@@ -69,6 +69,9 @@ void zk__deque_fini(struct zk_deque *d);
  * thread's node: no later push meets a page for the first time. */
 void zk__deque_touch(struct zk_deque *d);
 
+/* The same: moves them to a node. What whoever made it has touched is on his. */
+void zk__deque_gather(struct zk_deque *d, unsigned node);
+
 /* Owner. False: it is full and could not grow; the caller runs the task. */
 bool zk__deque_push(struct zk_deque *d, struct zk_task task);
 

@@ -99,6 +99,14 @@ zk__forks_touch(struct zk_fork_stack *s)
 }
 
 void
+zk__forks_gather(struct zk_fork_stack *s, unsigned node)
+{
+    zk__os_gather(s->oldest, CHUNK_BYTES, node);
+    for (struct zk_fork_jobs *j = s->jobs; j != NULL; j = j->next)
+        zk__os_gather(j, BATCH_BYTES, node);
+}
+
+void
 zk__forks_fini(struct zk_fork_stack *s)
 {
     while (s->oldest != NULL) {

@@ -81,6 +81,9 @@ void zk__forks_fini(struct zk_fork_stack *s);
 /* Makes the first pages resident, on this thread's node. */
 void zk__forks_touch(struct zk_fork_stack *s);
 
+/* Moves them to a node. */
+void zk__forks_gather(struct zk_fork_stack *s, unsigned node);
+
 /* Forgets what was not joined: its thread is gone. */
 void zk__forks_drop(struct zk_fork_stack *s);
 

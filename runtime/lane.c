@@ -193,6 +193,17 @@ init_slots(zk_runtime_t *lane)
     }
 }
 
+void
+zk__lane_gather(zk_runtime_t *lane, struct zk_slot *slot)
+{
+    int node = lane->nodes[slot->index];
+
+    if (lane->numa.mode == ZK_NUMA_OFF || node == ZK_NODE_NONE)
+        return;
+    zk__deque_gather(&slot->deque, (unsigned)node);
+    zk__forks_gather(&slot->forks, (unsigned)node);
+}
+
 static void
 numa_refused(int error, void *arg)
 {
@@ -237,6 +248,8 @@ init_numa(zk_runtime_t *lane)
         lane->nodes[i] = known ? (int)node : ZK_NODE_NONE;
         if (numa->mode == ZK_NUMA_INTERLEAVE)
             zk__nodes_add(&numa->nodes, node);
+        if (i == 0 || i >= lane->nworkers) /* see init_deques() */
+            zk__lane_gather(lane, &lane->slots[i]);
     }
 }
 

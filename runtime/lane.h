@@ -315,6 +315,10 @@ void zk__lane_start(zk_runtime_t *lane);
 /* The same, for work that no thread inside may ever run: at least one thread. */
 void zk__lane_start_one(zk_runtime_t *lane);
 
+/* Moves what others have touched of a slot's deque and forks to its node, where it is
+ * known and the lane places memory at all. */
+void zk__lane_gather(zk_runtime_t *lane, struct zk_slot *slot);
+
 /* Binds the calling thread to the place of its slot. A refusal is said once, and
  * shown by the info. */
 void zk__lane_bind(zk_runtime_t *lane, const struct zk_slot *slot);

@@ -22,6 +22,7 @@
  */
 #include <sched.h>
 
+#include "alloc/os.h"
 #include "private/check.h"
 #include "private/clock.h"
 #include "runtime/futex.h"
@@ -241,6 +242,29 @@ zk__worker_work_on(struct zk_slot *self, struct zk_task task)
     zk__root_set(self, 0);
 }
 
+/*
+ * What a worker works with, touched on its core. The top of its stack was written by
+ * whoever started it, and its deque by whoever opened the lane.
+ */
+static void
+settle(zk_runtime_t *lane, struct zk_slot *self)
+{
+    int node = lane->nodes[self->index];
+    pthread_attr_t attr;
+    size_t bytes;
+    void *stack;
+
+    zk__deque_touch(&self->deque);
+    zk__forks_touch(&self->forks);
+    zk__lane_gather(lane, self);
+    if (lane->numa.mode == ZK_NUMA_OFF || node == ZK_NODE_NONE ||
+        pthread_getattr_np(pthread_self(), &attr) != 0)
+        return;
+    if (pthread_attr_getstack(&attr, &stack, &bytes) == 0)
+        zk__os_gather(stack, bytes, (unsigned)node);
+    pthread_attr_destroy(&attr);
+}
+
 void *
 zk__worker_main(void *arg)
 {
@@ -253,8 +277,7 @@ zk__worker_main(void *arg)
     zk__thread.entered = 1;
     if (lane->config.bind != ZK_BIND_NONE && self->index < lane->nworkers)
         zk__lane_bind(lane, self);
-    zk__deque_touch(&self->deque);
-    zk__forks_touch(&self->forks);
+    settle(lane, self);
     zk__warm_help(self);
     if (lane->borrows)
         zk__lease_serve(self);

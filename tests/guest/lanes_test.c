@@ -15,25 +15,30 @@ struct job {
     zk_numa_pages_t pages;
 };
 
-/* On each worker of the lane: where it runs, and memory of its own. */
+/* On each worker of the lane: whether it runs on one of the lane's processors, which
+ * are the node's and those of nodes without memory that have no nearer one. */
 static int
 look_around(void *arg)
 {
     struct job *j = arg;
-    unsigned cpu, node;
+    const struct zk_topology *t = zk__thread.slot->lane->topology;
+    bool here = false;
+    unsigned cpu;
     char *p;
 
     zk_add_seq_cst(&j->met, 1u);
     while (zk_load_acquire(&j->met) < j->workers)
         sched_yield();
     p = zk_phase_alloc(BYTES, 0);
-    if (p == NULL || syscall(SYS_getcpu, &cpu, &node, NULL) != 0) {
+    if (p == NULL || syscall(SYS_getcpu, &cpu, NULL, NULL) != 0) {
         zk_add_relaxed(&j->failed, 1u);
         return 0;
     }
-    if ((int)node != j->node)
+    for (unsigned i = 0; i < t->npus; i++)
+        here = here || t->pus[i].os_index == cpu;
+    if (!here)
         zk_add_relaxed(&j->elsewhere, 1u);
-    test_fill(p, BYTES, node);
+    test_fill(p, BYTES, cpu);
     return 0;
 }
 
@@ -83,6 +88,10 @@ test_workers_and_memory_of_each_lane_are_on_its_node(void **state)
         assert_int_equal(zk_lanes_run(lanes, run_job, jobs), ZK_OK);
     }
     for (unsigned i = 0; i < n; i++) {
+        const struct zk_topology *part = zk_lanes_get(lanes, i)->topology;
+
+        for (unsigned k = 0; k < part->npus; k++)
+            assert_int_equal(part->pus[k].node, jobs[i].node);
         print_message("node %d: %u workers, %zu KiB there, %zu elsewhere\n",
                       jobs[i].node, jobs[i].workers,
                       jobs[i].pages.wanted_bytes >> 10,
