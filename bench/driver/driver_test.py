@@ -73,6 +73,12 @@ class Targets(unittest.TestCase):
         self.assertRegex(text, r"\n\d+ met, \d+ missed, \d+ not measured\n")
         self.assertIn("not measured: tools/bench heap", targets.table({}))
 
+    def test_some_groups_have_their_own_targets_only(self):
+        text = targets.table(filled("full"), ["loops"])
+        self.assertIn("irregular", text)
+        self.assertNotIn("tools/bench", text)
+        self.assertEqual(targets.table({}, ["growth"]), "")
+
 
 class Compare(unittest.TestCase):
     def run_with(self, low, high):

@@ -139,7 +139,8 @@ def measure(name, size, directory, results, order, facts, share):
 
 def say_targets(directory, names):
     found = targets.load(directory, names)
-    text = targets.table(found)
+    whole = len(names) == len(groups.GROUPS)
+    text = targets.table(found, None if whole else names)
     print(text)
     with open(os.path.join(directory, "targets.md"), "w",
               encoding="utf-8") as f:

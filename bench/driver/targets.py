@@ -112,13 +112,20 @@ def lines_of(found, words, where):
     return lines, verdicts
 
 
-def table(found):
-    """The table of all targets and one line that counts."""
+def table(found, only=None):
+    """The table of targets, of some groups or all, and one line that counts."""
     lines, verdicts = [], []
     for words, where in TARGETS:
+        if only is not None:
+            where = [] if isinstance(where, str) else [
+                pair for pair in where if pair[0] in only]
+            if not where:
+                continue
         more, said = lines_of(found, words, where)
         lines += more
         verdicts += said
+    if not lines:
+        return ""
     missed = sum(v is False for v in verdicts)
     unknown = sum(v is None for v in verdicts)
     text = report.table(["target", "row", "zkrt", "bound", "verdict"], lines)
