@@ -11,6 +11,7 @@
  * blocks smaller, for a run that is only a check.
  */
 #include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "memory.h"
@@ -346,6 +347,161 @@ test_exchange(void)
         churn_close(&two[i].c);
 }
 
+/*
+ * ---- larson: threads that pass their blocks to their successors ------------
+ *
+ * After Larson and Krishnan, "Memory allocation for long-running server
+ * applications" (ISMM 1998), with the numbers that are usual today: 5,000 blocks
+ * of 8 to 1,000 bytes, and 100 replacements of each in the life of a thread. First
+ * and last byte are written.
+ */
+
+enum { LARSON_BLOCKS = 5000, LARSON_LIVES = 4 };
+
+static void
+larson_life(void *arg)
+{
+    struct churn *c = arg;
+    uint64_t start = bench_now_ns();
+
+    for (size_t i = 0; i < c->turns; i++) {
+        uint64_t random = next_random(&c->random);
+        size_t at = (uint32_t)random % LARSON_BLOCKS;
+        size_t n = 8 + (random >> 40) % 993;
+        char *p;
+
+        memory_free(c->slots[at]);
+        p = memory_must(memory_alloc(n));
+        *(volatile char *)p = 1;
+        *(volatile char *)(p + n - 1) = 1;
+        c->slots[at] = p;
+    }
+    c->ns += (double)(bench_now_ns() - start) / (double)c->turns;
+}
+
+static void
+test_larson(void)
+{
+    static struct {
+        _Alignas(128) struct churn c;
+    } two[2];
+
+    for (int i = 0; i < 2; i++)
+        churn_open(&two[i].c, LARSON_BLOCKS, scaled(100 * LARSON_BLOCKS),
+                   (uint64_t)i + 1);
+    both(larson_life, &two[0].c, larson_life, &two[1].c);
+    two[0].c.ns = two[1].c.ns = 0;
+    for (int i = 0; i < LARSON_LIVES; i++)
+        both(larson_life, &two[0].c, larson_life, &two[1].c);
+    bench_report("larson", (two[0].c.ns + two[1].c.ns) / (2 * LARSON_LIVES));
+    for (int i = 0; i < 2; i++)
+        churn_close(&two[i].c);
+}
+
+/*
+ * ---- rptest: much of each thread's is freed by the other -------------------
+ *
+ * In the shape of rpmalloc's own benchmark: 1,000 slots a thread; a turn frees
+ * and allocates a hundred in a row, of 8 to 16,000 bytes, small ones more often;
+ * in every second turn a hundred more are sent to the other thread, which frees
+ * them.
+ */
+
+enum { RP_SLOTS = 1000, RP_ROW = 100 };
+
+struct rp {
+    _Alignas(128) void **inbox; /* lists of blocks, by their first words */
+    _Alignas(128) struct rp *other;
+    void *slots[RP_SLOTS];
+    uint64_t random;
+    size_t turns;
+    double ns;
+};
+
+static void **
+rp_block(struct rp *r)
+{
+    uint64_t random = next_random(&r->random);
+    size_t a = (uint32_t)random % 15993, b = (random >> 32) % 15993;
+    void **p = memory_must(memory_alloc(8 + (a < b ? a : b)));
+
+    *p = NULL;
+    return p;
+}
+
+static void
+rp_free_received(struct rp *r)
+{
+    void **list = __atomic_exchange_n(&r->inbox, NULL, __ATOMIC_ACQUIRE);
+
+    while (list != NULL) {
+        void **next = *list;
+
+        memory_free(list);
+        list = next;
+    }
+}
+
+static void
+rp_send(struct rp *r)
+{
+    void **first = rp_block(r), **last = first;
+
+    for (int i = 1; i < RP_ROW; i++) {
+        void **p = rp_block(r);
+
+        *p = first;
+        first = p;
+    }
+    *last = __atomic_load_n(&r->other->inbox, __ATOMIC_RELAXED);
+    while (!__atomic_compare_exchange_n(&r->other->inbox, (void ***)last, first,
+                                        true, __ATOMIC_RELEASE,
+                                        __ATOMIC_RELAXED))
+        ;
+}
+
+static void
+rp_side(void *arg)
+{
+    struct rp *r = arg;
+    uint64_t start = bench_now_ns();
+
+    for (size_t turn = 0; turn < r->turns; turn++) {
+        void **row = r->slots + turn * RP_ROW % RP_SLOTS;
+
+        for (int i = 0; i < RP_ROW; i++)
+            memory_free(row[i]);
+        for (int i = 0; i < RP_ROW; i++)
+            row[i] = rp_block(r);
+        if (turn % 2 == 0)
+            rp_send(r);
+        rp_free_received(r);
+    }
+    r->ns = (double)(bench_now_ns() - start);
+}
+
+static void
+test_rptest(void)
+{
+    static struct rp two[2];
+    double blocks = 0, ns = 0;
+
+    for (int i = 0; i < 2; i++) {
+        two[i].other = &two[1 - i];
+        two[i].random = (uint64_t)i + 1;
+        two[i].turns = scaled(5000);
+    }
+    both(rp_side, &two[0], rp_side, &two[1]);
+    for (int i = 0; i < 2; i++) {
+        blocks += 1.5 * (double)RP_ROW * (double)two[i].turns;
+        ns += two[i].ns;
+        rp_free_received(&two[i]);
+        for (int k = 0; k < RP_SLOTS; k++)
+            memory_free(two[i].slots[k]);
+    }
+    bench_report("rptest", ns / blocks);
+}
+
 /* ---- handing blocks over: one thread allocates, the other frees ----------- */
 
 enum { RING = 4096 };
@@ -491,6 +647,104 @@ test_hand_bulk(void)
     hand_batch = 1000;
     hand_count = scaled(200) * hand_batch;
     hand_over("hand_bulk", produce_batches, consume_batches);
+}
+
+/*
+ * ---- xmalloc: two threads allocate, two others free -------------------------
+ *
+ * After Lever and Boreham, "malloc() performance in a multithreaded Linux
+ * environment" (USENIX 2000): batches, themselves allocated, go through one queue
+ * of at most 100 under a lock. Blocks of 64 bytes, 120 a batch.
+ */
+
+enum { X_BLOCKS = 120, X_QUEUE = 100 };
+
+struct x_batch {
+    struct x_batch *next;
+    void *blocks[X_BLOCKS];
+};
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t room, work;
+    struct x_batch *first;
+    size_t length, left; /* batches that are still to be freed */
+} x = {.lock = PTHREAD_MUTEX_INITIALIZER,
+       .room = PTHREAD_COND_INITIALIZER,
+       .work = PTHREAD_COND_INITIALIZER};
+
+static void *
+x_allocate(void *count)
+{
+    for (size_t n = *(size_t *)count; n > 0; n--) {
+        struct x_batch *b = memory_must(memory_alloc(sizeof *b));
+
+        for (int i = 0; i < X_BLOCKS; i++) {
+            b->blocks[i] = memory_must(memory_alloc(64));
+            *(volatile char *)b->blocks[i] = 1;
+        }
+        pthread_mutex_lock(&x.lock);
+        while (x.length >= X_QUEUE)
+            pthread_cond_wait(&x.room, &x.lock);
+        b->next = x.first;
+        x.first = b;
+        x.length++;
+        pthread_cond_signal(&x.work);
+        pthread_mutex_unlock(&x.lock);
+    }
+    return NULL;
+}
+
+static void *
+x_release(void *nothing)
+{
+    for (;;) {
+        struct x_batch *b;
+
+        pthread_mutex_lock(&x.lock);
+        while (x.first == NULL && x.left != 0)
+            pthread_cond_wait(&x.work, &x.lock);
+        b = x.first;
+        if (b != NULL) {
+            x.first = b->next;
+            x.length--;
+            x.left--;
+            pthread_cond_signal(&x.room);
+        }
+        if (x.left == 0)
+            pthread_cond_broadcast(&x.work);
+        pthread_mutex_unlock(&x.lock);
+        if (b == NULL)
+            return nothing;
+        for (int i = 0; i < X_BLOCKS; i++)
+            memory_free(b->blocks[i]);
+        memory_free(b);
+    }
+}
+
+static double
+x_round(void)
+{
+    size_t each = scaled(2000);
+    pthread_t threads[4];
+    uint64_t start = bench_now_ns();
+
+    x.left = 2 * each;
+    for (int i = 0; i < 4; i++)
+        bench_check(pthread_create(&threads[i], NULL,
+                                   i < 2 ? x_allocate : x_release,
+                                   i < 2 ? &each : NULL) == 0,
+                    "a thread");
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    return (double)(bench_now_ns() - start) /
+           (double)(2 * each * (X_BLOCKS + 1));
+}
+
+static void
+test_xmalloc(void)
+{
+    report_median("xmalloc", x_round);
 }
 
 /* ---- embeddings: a batch of vectors, all of them, then none --------------- */
@@ -662,21 +916,15 @@ static const struct {
     const char *name;
     void (*run)(void);
 } tests[] = {
-    {"pair", test_pair},
-    {"blocks", test_blocks},
-    {"million", test_million},
-    {"churn", test_churn},
-    {"churn_70k", test_churn_70k},
-    {"churn_2", test_churn_2},
-    {"exchange", test_exchange},
-    {"hand_64", test_hand_64},
-    {"hand_mixed", test_hand_mixed},
-    {"hand_bulk", test_hand_bulk},
-    {"embeddings", test_embeddings},
-    {"mixed", test_mixed},
-    {"large", test_large},
-    {"grow_page", test_grow_page},
-    {"grow_line", test_grow_line},
+    {"pair", test_pair},           {"blocks", test_blocks},
+    {"million", test_million},     {"churn", test_churn},
+    {"churn_70k", test_churn_70k}, {"churn_2", test_churn_2},
+    {"exchange", test_exchange},   {"larson", test_larson},
+    {"rptest", test_rptest},       {"xmalloc", test_xmalloc},
+    {"hand_64", test_hand_64},     {"hand_mixed", test_hand_mixed},
+    {"hand_bulk", test_hand_bulk}, {"embeddings", test_embeddings},
+    {"mixed", test_mixed},         {"large", test_large},
+    {"grow_page", test_grow_page}, {"grow_line", test_grow_line},
     {"zeroed", test_zeroed},
 };
 
