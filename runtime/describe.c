@@ -13,6 +13,8 @@
 #include <zkrt/pages.h>
 #include <zkrt/version.h>
 
+#include "alloc/pages.h"
+#include "alloc/proc.h"
 #include "alloc/region.h"
 #include "private/bits.h"
 #include "runtime/lane.h"
@@ -164,32 +166,87 @@ numa_word(const zk_runtime_t *lane)
     return words[lane->numa.mode];
 }
 
+/* What the system would do, what was measured, and what the kernel gave. */
+static void
+describe_huge(struct zk_writer *w, const zk_runtime_t *lane)
+{
+    static const char *const systems[] = {"unknown", "never", "madvise",
+                                          "always"};
+    zk_huge_info_t huge = {.size = sizeof huge};
+    struct zk_pages sum, all = {.exact = true};
+
+    zk__write_word(w, "huge_pages_system", systems[zk__proc_huge_system()]);
+    if (lane->config.huge == ZK_HUGE_AUTO && zk_huge_info(&huge) == ZK_OK) {
+        zk__write_bool(w, "huge_pages_given", huge.given != 0);
+        zk__write_bool(w, "huge_pages_pay", huge.pays != 0);
+        zk__write_bytes(w, "base_pages_up_to", huge.small_bytes, "");
+        zk__write_number(w, "huge_page_ns", huge.huge_ns);
+        zk__write_number(w, "base_pages_ns", huge.base_ns);
+        zk__write_number(w, "measured_in_ns", huge.took_ns);
+    }
+    for (unsigned i = 0; i < zk_load_acquire(&lane->nphases); i++) {
+        if (!zk__pages_of(lane->phases[i]->arena, &sum))
+            return; /* the system does not tell */
+        all.slab_resident += sum.slab_resident;
+        all.slab_huge += sum.slab_huge;
+        all.exact = all.exact && sum.exact;
+    }
+    zk__write_bytes(w, "in_memory", all.slab_resident, "");
+    zk__write_bytes(w, "in_huge_pages", all.slab_huge, "");
+    zk__write_bool(w, "huge_pages_are_exact", all.exact);
+}
+
+/* What was populated before the first phase, or is just being. */
+static void
+describe_prefault(struct zk_writer *w, const zk_runtime_t *lane)
+{
+    size_t planned = 0;
+
+    for (unsigned i = 0; i < lane->nworkers; i++)
+        planned += lane->slots[i].warm_bytes;
+    zk__write_bytes(w, "prefault_planned", planned, "");
+    zk__write_bytes(w, "prefaulted", (size_t)zk_load_relaxed(&lane->warmed),
+                    "");
+    zk__write_bool(w, "prefault_refused", zk_load_relaxed(&lane->warm_refused));
+    if (lane->learn_path[0] != '\0')
+        zk__write_word(w, "learn_file", lane->learn_path);
+}
+
+/* Where the pages are, on a machine where that was a choice. */
+static void
+describe_nodes(struct zk_writer *w, const zk_runtime_t *lane)
+{
+    zk_numa_pages_t pages = {.size = sizeof pages};
+
+    zk__write_word(w, "nodes", numa_word(lane));
+    if (zk_load_relaxed(&lane->numa_error) != 0)
+        zk__write_number(w, "mbind_error",
+                         (unsigned)zk_load_relaxed(&lane->numa_error));
+    if (lane->numa.mode == ZK_NUMA_OFF || zk_numa_pages(lane, &pages) != ZK_OK)
+        return;
+    zk__write_bytes(w, "on_wanted_nodes", pages.wanted_bytes, "");
+    zk__write_bytes(w, "on_other_nodes", pages.other_bytes, "");
+}
+
 static void
 describe_memory(struct zk_writer *w, const zk_runtime_t *lane)
 {
     const struct zk_arena *arena =
         zk_load_acquire(&lane->nphases) != 0 ? lane->phases[0]->arena : NULL;
-    zk_huge_info_t huge = {.size = sizeof huge};
     struct rlimit limit;
 
     zk__write_open(w, "memory");
     zk__write_bytes(w, "slab_bytes", lane->config.slab_bytes, "");
     zk__write_bytes(w, "slab_bytes_granted", lane->slab_bytes_got, "");
     zk__write_number(w, "arenas", zk_load_relaxed(&lane->nphases));
-    zk__write_word(w, "nodes", numa_word(lane));
-    if (zk_load_relaxed(&lane->numa_error) != 0)
-        zk__write_number(w, "mbind_error",
-                         (unsigned)zk_load_relaxed(&lane->numa_error));
+    describe_nodes(w, lane);
     if (arena != NULL) {
         zk__write_bool(w, "stale_pointers_trap",
                        zk__arena_trap(arena) != ZK_TRAP_OFF);
         zk__write_number(w, "trap_phases", arena->nsites - 1);
     }
-    if (lane->config.huge == ZK_HUGE_AUTO && zk_huge_info(&huge) == ZK_OK) {
-        zk__write_bool(w, "huge_pages_given", huge.given != 0);
-        zk__write_bool(w, "huge_pages_pay", huge.pays != 0);
-        zk__write_bytes(w, "base_pages_up_to", huge.small_bytes, "");
-    }
+    describe_huge(w, lane);
+    describe_prefault(w, lane);
     zk__write_bytes(w, "budget", lane->budget_bytes, "none");
     zk__write_word(w, "budget_from",
                    lane->budget_from != NULL ? lane->budget_from : "built-in");

@@ -247,7 +247,8 @@ enum zk_form {
  * does; 0 where an argument is wrong.
  *
  * Thread: any.
- * Cost:   some ms for the first in a process, which measures huge pages.
+ * Cost:   some ms for the first in a process, which measures huge pages; a walk of
+ *         the page tables of what is in memory.
  */
 ZK_API size_t zk_runtime_describe(const zk_runtime_t *lane, enum zk_form form,
                                   char *text, size_t room);

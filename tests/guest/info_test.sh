@@ -63,7 +63,9 @@ inside -t 2 -g cpu.max='max 100000' -g memory.max=max -g cpuset.cpus=0-3 '
 
 expect plain '^  cpus: 4$' '^  nodes: 2$' '^  number: 4$' 'nodes: local$' \
     'worker 0, cpus 0, core 0, node 0, steals_from \| 1 \|\| 2 3$' \
-    'worker 3, cpus 3, core 3, node 1, steals_from \| 2 \|\| 0 1$'
+    'worker 3, cpus 3, core 3, node 1, steals_from \| 2 \|\| 0 1$' \
+    '^  on_wanted_nodes: [1-9]' '^  on_other_nodes: 0 bytes$' \
+    '^  steals_from_far_node: 0$'
 expect places '^  nodes: interleave$' 'worker 0, cpus 0-1,' 'worker 3, cpus 2-3,'
 expect first '^  number: 2$' 'worker 1, cpus 1,' '^  local_rank: 0$'
 expect second '^  number: 2$' 'worker 0, cpus 2,' 'worker 1, cpus 3,'

@@ -73,6 +73,60 @@ test_hints_are_the_environments(void **state)
     test_clean_environment();
 }
 
+/* The number after a name of the JSON form; -1: it is not there. */
+static long long
+number(const zk_runtime_t *lane, const char *name)
+{
+    char quoted[64];
+    const char *at;
+
+    snprintf(quoted, sizeof quoted, "\"%s\":", name);
+    at = strstr(describe(lane, ZK_JSON), quoted);
+    return at != NULL ? strtoll(at + strlen(quoted), NULL, 10) : -1;
+}
+
+static void
+test_huge_pages_and_what_is_in_memory_are_told(void **state)
+{
+    zk_runtime_t *lane = open_with(
+        ZK_OPTIONS(.workers = 1, .slab_bytes = 64 * MIB,
+                   .hugepages = ZK_HUGE_NEVER, .notice = test_no_notice));
+    char *p;
+
+    (void)state;
+    assert_true(says(lane, "huge_pages_system: "));
+    assert_int_equal(number(lane, "huge_page_ns"), -1); /* never: not asked */
+    assert_int_equal(zk_phase_begin_on(lane, "phase"), ZK_OK);
+    p = zk_phase_alloc(3 * MIB, 0);
+    assert_non_null(p);
+    test_fill(p, 3 * MIB, 1);
+    assert_in_range(number(lane, "in_memory"), 3 * MIB, 5 * MIB);
+    assert_int_equal(number(lane, "in_huge_pages"), 0);
+    assert_int_equal(zk_phase_end(), ZK_OK);
+    assert_int_equal(zk_runtime_close(lane), ZK_OK);
+
+    lane = open_with(ZK_OPTIONS(.workers = 1, .hugepages = ZK_HUGE_AUTO));
+    assert_true(number(lane, "base_pages_ns") >= 0);
+    assert_int_equal(zk_runtime_close(lane), ZK_OK);
+}
+
+static void
+test_what_was_populated_is_told(void **state)
+{
+    zk_runtime_t *lane = open_with(
+        ZK_OPTIONS(.workers = 2, .slab_bytes = 64 * MIB,
+                   .prefault_bytes = 4 * MIB, .notice = test_no_notice));
+
+    (void)state;
+    assert_int_equal(zk_phase_begin_on(lane, "phase"), ZK_OK); /* all done */
+    assert_int_equal(number(lane, "prefault_planned"), 8 * MIB);
+    assert_int_equal(number(lane, "prefaulted"), 8 * MIB);
+    assert_true(says(lane, "prefault_refused: no\n"));
+    assert_null(strstr(text, "learn_file:")); /* nothing is learnt */
+    assert_int_equal(zk_phase_end(), ZK_OK);
+    assert_int_equal(zk_runtime_close(lane), ZK_OK);
+}
+
 static void
 test_arguments_are_checked(void **state)
 {
@@ -161,6 +215,8 @@ main(void)
         cmocka_unit_test(test_another_machine_is_described_as_it_would_be),
         cmocka_unit_test(test_settings_come_with_their_sources),
         cmocka_unit_test(test_hints_are_the_environments),
+        cmocka_unit_test(test_huge_pages_and_what_is_in_memory_are_told),
+        cmocka_unit_test(test_what_was_populated_is_told),
         cmocka_unit_test(test_arguments_are_checked),
         cmocka_unit_test(test_display_prints_at_open_and_only_then),
     };
