@@ -194,7 +194,7 @@ check(unsigned workers, enum zk_bind bind)
         assert_int_equal(f[i].unknown, 0);
         assert_int_equal(f[i].sum, f[0].sum);
     }
-    assert_true(f[0].local * 100 >= BLOCKS * 95);
+    assert_true(f[0].local * 100 >= BLOCKS * 95 || !all_nodes_have_memory());
     assert_int_equal(zk_runtime_close(lane), ZK_OK);
 }
 
