@@ -35,8 +35,7 @@ class Malloc:
 
 
 # What a quick run has of them.
-QUICK = ("glibc", "glibc tuned", "tcmalloc", "tcmalloc tuned",
-         "jemalloc tuned", "mimalloc")
+QUICK = ("glibc", "glibc tuned", "tcmalloc", "mimalloc")
 
 
 def fewer(found, size):
