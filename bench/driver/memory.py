@@ -152,7 +152,7 @@ def pages(size):
                             f"{'s' if threads == '2' else ''}, GiB", "ms",
                             f"huge pages/{step}_{threads}",
                             limits=[f"base pages/{step}_{threads}"]))
-    large = size.of(512, 256, 16)
+    large = size.of(512, 128, 16)
     for metric, amount in [("small", "256 KiB"),
                            ("large", f"{large // 2} MiB")]:
         for figure, words, unit in PAGE_FIGURES:
@@ -160,10 +160,10 @@ def pages(size):
                             f"auto/{figure}_{metric}",
                             limits=keys(f"{figure}_{metric}", "always",
                                         "never")))
-    rounds = str(size.of(11, 5, 1))
+    rounds = str(size.of(11, 3, 1))
     return Group(
         "what pages cost here, and the choice between them",
-        jobs=[Job("system", ["pages_system", str(size.of(512, 256, 16)),
+        jobs=[Job("system", ["pages_system", str(size.of(512, 128, 16)),
                              str(size.of(7, 3, 1))]),
               Job("zkrt", ["pages_policy", rounds, str(large)])],
         rows=rows, plan=size.plan(120))
