@@ -48,7 +48,8 @@ make_room(struct zk_inbox *box)
 void
 zk__inbox_init(struct zk_inbox *box)
 {
-    *box = (struct zk_inbox){.lock = PTHREAD_MUTEX_INITIALIZER};
+    *box = (struct zk_inbox){0};
+    pthread_mutex_init(&box->lock, NULL);
     if (!make_room(box))
         return; /* the first put tries again */
     for (size_t i = 0; i < box->capacity; i += TASKS_PER_PAGE)

@@ -47,9 +47,16 @@
 #    define TEST_ASAN 0
 #endif
 
+/* Under Valgrind: one thread runs at a time, slowly. */
+#ifdef ZK_VALGRIND
+#    define TEST_VALGRIND 1
+#else
+#    define TEST_VALGRIND 0
+#endif
+
 /* Address space and data are counted with the sanitizer's own: no test of
  * limits is possible there. */
-#define TEST_SANITIZED (TEST_TSAN || TEST_ASAN)
+#define TEST_SANITIZED (TEST_TSAN || TEST_ASAN || TEST_VALGRIND)
 
 #ifdef ZK_CHECKED
 #    define TEST_CHECKED 1
@@ -70,7 +77,11 @@ test_full(void)
 static inline unsigned
 test_scaled(unsigned n)
 {
-    unsigned divisor = test_full() ? 1 : TEST_TSAN ? 12 : TEST_ASAN ? 6 : 1;
+    unsigned divisor = test_full()     ? 1
+                       : TEST_VALGRIND ? 50
+                       : TEST_TSAN     ? 12
+                       : TEST_ASAN     ? 6
+                                       : 1;
 
     return n / divisor != 0 ? n / divisor : 1;
 }

@@ -23,7 +23,7 @@
 #include "tests/support.h"
 
 /* A test that hangs ends its program: a lost wake-up shows as this alarm. */
-#define RT_WATCHDOG_S 280
+#define RT_WATCHDOG_S (TEST_VALGRIND ? 1100 : 280)
 
 /* ThreadSanitizer cannot start threads in a child that was forked from a process
  * of several threads. */

@@ -20,7 +20,7 @@ void watch_beat(void);
  * what the child does. Ends when the child does. */
 void watch_child(unsigned seconds);
 
-#define WATCH_S 100u
+#define WATCH_S 250u
 
 /* Threads that a watched process has beside its own. */
 #define WATCH_THREADS 1u
