@@ -166,7 +166,8 @@ test_slab_asks_for_huge_pages_when_it_grows_beyond_one(void **state)
     assert_int_equal(huge_now(), 0);
     phase_of(8 * MIB);
     assert_int_equal(f.slab->advice, ZK_ADVICE_HUGE);
-    assert_int_equal(huge_now(), 6 * MIB);
+    /* The base pages before it may be gathered by the kernel meanwhile. */
+    assert_in_range(huge_now(), 6 * MIB, 8 * MIB);
 }
 
 static void
