@@ -34,6 +34,7 @@
 #include "bench.h"
 #include "contender.h"
 #include "trace.h"
+#include "warm_host.h"
 
 enum mode { LINE, PAGE, RAND, PACED };
 
@@ -171,45 +172,6 @@ prove(void)
 }
 
 /* ---- the process -------------------------------------------------------- */
-
-static char *
-map_touched(size_t n, int advice)
-{
-    char *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                   -1, 0);
-
-    bench_check(p != MAP_FAILED, "mmap");
-    (void)madvise(p, n, advice);
-    for (size_t at = 0; at < n; at += 4096)
-        *(volatile char *)(p + at) = 1;
-    return p;
-}
-
-/* What goes last is found first: small pages do not come out of huge ones. */
-static void *
-touch_some(void *arg)
-{
-    size_t n = *(const size_t *)arg;
-    char *huge = map_touched(n, MADV_HUGEPAGE);
-    char *base = map_touched(n, MADV_NOHUGEPAGE);
-
-    munmap(base, n);
-    munmap(huge, n);
-    return NULL;
-}
-
-/* The host gives its pages now, not in the first proof: for those who want huge
- * pages, and for those who want others, which the kernel keeps apart. */
-static void
-warm_the_host(size_t bytes)
-{
-    pthread_t thread;
-
-    bench_check(pthread_create(&thread, NULL, touch_some, &bytes) == 0,
-                "a thread");
-    touch_some(&bytes);
-    pthread_join(thread, NULL);
-}
 
 /* The other modes are about what comes later. */
 static int
