@@ -6,16 +6,18 @@
  *
  * A worker without a task searches: it tries the deques of the others, nearest
  * first, and the inbox. After spin_us without luck it sleeps on idle_event. Who
- * pushes a task wakes one sleeper, unless somebody searches already; a searcher
- * that finds something wakes the next one, if it was the last to search. So a
- * burst of tasks wakes the workers as a chain, and pushing costs no system call
- * while anybody is awake and looking.
+ * pushes a task wakes one sleeper, unless somebody searches already. A searcher
+ * that finds something, and sees more, wakes two: as long as there is more, and
+ * no more of them search than are awake. So a burst of tasks wakes the workers as
+ * a tree, a single task wakes one, and pushing costs no system call while anybody
+ * is awake and looking.
  *
- * W1  A worker that goes to sleep first stops being counted as searching, then
- *     looks everywhere once more.
+ * W1  A worker that stops searching, to sleep or with a task, first is no longer
+ *     counted, then looks everywhere once more: for a task, or whether there is
+ *     another.
  * W2  A pusher first publishes the task, then looks whether somebody searches.
  *
- * F3 = F4   so of a pusher and a worker that is about to sleep at least one sees
+ * F3 = F4   so of a pusher and a worker that stops searching at least one sees
  *           the other: either the worker finds the task, or the pusher finds
  *           nobody searching and a sleeper to wake. Only this wake-up rides on
  *           the fences; the task itself rides on the deque's bottom.
@@ -109,23 +111,26 @@ zk__worker_find(struct zk_slot *self, struct zk_task *task)
 /* ---- sleeping and waking ---------------------------------------------- */
 
 /*
- * Sends a sleeper off to search. It is counted as searching from here on, so
- * that the next pusher does not wake another one before it has even started;
- * the token says who it is, since a futex may wake anybody or nobody.
+ * Sends a sleeper off to search, unless `limit` do already. It is counted as
+ * searching from here on, so that the next pusher does not wake another one before
+ * it has even started; the token says who it is, since a futex may wake anybody or
+ * nobody.
  *
  * W3  A token stands for one count of `searching` whose worker has not taken it
  *     up yet. No worker falls asleep while there is one.
  */
 static void
-wake_one(zk_runtime_t *lane)
+wake_one(zk_runtime_t *lane, uint32_t limit)
 {
-    uint32_t nobody = 0;
+    uint32_t searching = zk_load_relaxed(&lane->searching);
 
     if (ZK_UNLIKELY(zk__lender() != NULL) && zk__lease_wake(lane))
         return;
-    if (zk_load_relaxed(&lane->sleepers) == 0 ||
-        !zk_cas_seq_cst(&lane->searching, &nobody, 1u))
-        return;
+    do {
+        if (searching >= limit ||
+            zk_load_relaxed(&lane->sleepers) <= zk_load_relaxed(&lane->tokens))
+            return;
+    } while (!zk_cas_seq_cst(&lane->searching, &searching, searching + 1));
     zk_add_seq_cst(&lane->tokens, 1u);
     zk_add_seq_cst(&lane->idle_event, 1u);
     zk__futex_wake(&lane->idle_event, 1);
@@ -147,7 +152,7 @@ zk__worker_wake(zk_runtime_t *lane)
 {
     zk_fence_seq_cst(); /* F3 = F4 (W2) */
     if (zk_load_relaxed(&lane->searching) == 0)
-        wake_one(lane);
+        wake_one(lane, 1);
 }
 
 void
@@ -166,12 +171,38 @@ zk__worker_wake_for_release(zk_runtime_t *lane)
     zk__futex_wake(&lane->idle_event, 1);
 }
 
-/* The searcher has found a task: the last one sends for another. */
-static void
-stop_searching(zk_runtime_t *lane)
+/* Whether anybody has a task to take; beginning with our neighbour's deque. */
+static bool
+work_in_sight(const struct zk_slot *self)
 {
-    if (zk_sub_seq_cst(&lane->searching, 1u) == 1)
-        wake_one(lane);
+    const zk_runtime_t *lane = self->lane;
+    unsigned n = zk__lane_slots(lane);
+
+    for (unsigned k = 1; k <= n; k++) {
+        unsigned at = self->index + k;
+
+        if (!zk__deque_empty(&lane->slots[at < n ? at : at - n].deque))
+            return true;
+    }
+    return zk_load_relaxed(&lane->inbox.count) != 0;
+}
+
+/* The searcher has found a task. */
+static void
+stop_searching(const struct zk_slot *self)
+{
+    zk_runtime_t *lane = self->lane;
+    uint32_t threads, sleepers, awake;
+
+    zk_sub_seq_cst(&lane->searching, 1u); /* W1 */
+    zk_fence_seq_cst();                   /* F4 = F3 */
+    sleepers = zk_load_relaxed(&lane->sleepers);
+    if ((sleepers == 0 && zk__lender() == NULL) || !work_in_sight(self))
+        return; /* who pushes from here on sees that we have gone */
+    threads = zk_load_relaxed(&lane->threads);
+    awake = threads > sleepers ? threads - sleepers : 1;
+    wake_one(lane, awake);
+    wake_one(lane, awake);
 }
 
 /*
@@ -286,7 +317,7 @@ zk__worker_main(void *arg)
     while (!zk_load_acquire(&lane->closing)) {
         if (!search(self, &task) && !sleep_unless_work(self, &task))
             continue;
-        stop_searching(lane);
+        stop_searching(self);
         zk__worker_work_on(self, task);
         zk_add_seq_cst(&lane->searching, 1u);
     }

@@ -87,6 +87,105 @@ test_what_never_ends_is_found_out(void **state)
     assert_true(sim_run(1, wait_for_ever, &never).stuck);
 }
 
+/* ---- waking ----------------------------------------------------------------- */
+
+enum { SLEEPERS = 63 };
+
+static struct {
+    zk_runtime_t *lane;
+    _Atomic unsigned here;
+    uint64_t steps;  /* until all had come */
+    uint64_t sleeps; /* that a single task has interrupted */
+    unsigned errors;
+} waking;
+
+static void
+must(zk_err_t err)
+{
+    waking.errors += err != ZK_OK;
+}
+
+static void
+let_them_sleep(void)
+{
+    sim_work(4000000);
+}
+
+/* Until everybody has come: whoever is asked for has to wake up. */
+static int
+meet(void *arg)
+{
+    const unsigned *all = arg;
+
+    zk_add_seq_cst(&waking.here, 1u);
+    while (zk_load_relaxed(&waking.here) < *all)
+        zk_pause();
+    return 0;
+}
+
+static uint64_t
+sleeps(void)
+{
+    zk_runtime_stats_t stats = {.size = sizeof stats};
+
+    must(zk_runtime_stats(waking.lane, &stats));
+    return stats.sleeps;
+}
+
+static void
+call_for(unsigned all)
+{
+    zk_group_t group = ZK_GROUP_INIT;
+
+    zk_store_relaxed(&waking.here, 0u);
+    for (unsigned i = 1; i < all; i++)
+        must(zk_spawn(&group, meet, &all));
+    must(meet(&all));
+    must(zk_sync(&group));
+}
+
+static void
+wake_all_then_one(void *arg)
+{
+    (void)arg;
+    must(zk_runtime_open(&waking.lane,
+                         ZK_OPTIONS(.workers = SLEEPERS + 1, .slab_bytes = MIB,
+                                    .trap = ZK_TRAP_OFF, .spin_us = 1,
+                                    .bind = ZK_BIND_NONE,
+                                    .notice = test_no_notice)));
+    must(zk_runtime_enter(waking.lane));
+    call_for(SLEEPERS + 1); /* now there are threads */
+    let_them_sleep();
+    waking.steps = sim_clock();
+    call_for(SLEEPERS + 1);
+    waking.steps = sim_clock() - waking.steps;
+    let_them_sleep();
+    waking.sleeps = sleeps();
+    call_for(2);
+    let_them_sleep();
+    waking.sleeps = sleeps() - waking.sleeps;
+    must(zk_runtime_leave());
+    must(zk_runtime_close(waking.lane));
+}
+
+static void
+test_many_sleepers_wake_as_a_tree_and_for_one_task_one(void **state)
+{
+    uint64_t seed = test_seed("waking");
+
+    (void)state;
+    sim_with_clocks(true);
+    for (uint64_t i = 0; i < 10; i++) {
+        memset(&waking, 0, sizeof waking);
+        assert_false(sim_run(seed + i, wake_all_then_one, NULL).stuck);
+        assert_int_equal(waking.errors, 0);
+        /* One after the other would take a wake-up for each. */
+        assert_true(waking.steps < SLEEPERS * SIM_WAKE_STEPS / 2);
+        assert_int_equal(waking.sleeps, 1);
+    }
+    sim_with_clocks(false);
+}
+
 int
 main(void)
 {
@@ -94,6 +193,8 @@ main(void)
         cmocka_unit_test(test_small_graphs_run_right_under_any_schedule),
         cmocka_unit_test(test_a_seed_is_a_schedule),
         cmocka_unit_test(test_what_never_ends_is_found_out),
+        cmocka_unit_test(
+            test_many_sleepers_wake_as_a_tree_and_for_one_task_one),
     };
 
     /* What is done once in a process is done before. */
