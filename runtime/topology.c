@@ -8,6 +8,7 @@
 
 #include <hwloc.h>
 #include <hwloc/distances.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -154,6 +155,68 @@ has_memory(hwloc_obj_t node)
     return node->attr->numanode.local_memory != 0;
 }
 
+/* False: the kernel does not say which nodes there are. */
+static bool
+read_online(hwloc_bitmap_t online)
+{
+    FILE *f = fopen("/sys/devices/system/node/online", "re");
+    char list[4096];
+    bool ok;
+
+    if (f == NULL)
+        return false;
+    ok = fgets(list, sizeof list, f) != NULL;
+    fclose(f);
+    list[ok ? strcspn(list, "\n") : 0] = '\0';
+    return ok && hwloc_bitmap_list_sscanf(online, list) == 0;
+}
+
+/* How far the nodes that are online are from that of a CPU; NULL: nobody knows. */
+static FILE *
+open_distances(unsigned cpu, hwloc_const_bitmap_t online)
+{
+    char path[80];
+    int node;
+
+    for (node = hwloc_bitmap_first(online); node >= 0;
+         node = hwloc_bitmap_next(online, node)) {
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%u/node%d", cpu,
+                 node);
+        if (access(path, F_OK) == 0)
+            break;
+    }
+    snprintf(path, sizeof path, "/sys/devices/system/node/node%d/distance",
+             node);
+    return node >= 0 ? fopen(path, "re") : NULL;
+}
+
+/* hwloc leaves out a node of which the process may have no memory, and so one that
+ * has none. What is nearest to such a node's CPUs the kernel itself tells. */
+static hwloc_obj_t
+nearest_by_kernel(hwloc_topology_t h, unsigned cpu)
+{
+    hwloc_bitmap_t online = hwloc_bitmap_alloc();
+    bool known = online != NULL && read_online(online);
+    FILE *f = known ? open_distances(cpu, online) : NULL;
+    hwloc_obj_t best = NULL;
+    unsigned long far, least = ULONG_MAX;
+
+    for (int node = f != NULL ? hwloc_bitmap_first(online) : -1;
+         node >= 0 && fscanf(f, "%lu", &far) == 1;
+         node = hwloc_bitmap_next(online, node)) {
+        hwloc_obj_t o = hwloc_get_numanode_obj_by_os_index(h, (unsigned)node);
+
+        if (o != NULL && has_memory(o) && far < least) {
+            best = o;
+            least = far;
+        }
+    }
+    if (f != NULL)
+        fclose(f);
+    hwloc_bitmap_free(online);
+    return best;
+}
+
 /* The node with memory that is nearest to a PU: of its own ones the first, which
  * is what the kernel takes, too; any, where there is no other. */
 static hwloc_obj_t
@@ -172,6 +235,10 @@ node_of(hwloc_topology_t h, const struct hwloc_distances_s *d, hwloc_obj_t pu)
         if (own == NULL)
             own = node;
     }
+    if (own == NULL && hwloc_topology_is_thissystem(h))
+        best = nearest_by_kernel(h, pu->os_index);
+    if (best != NULL)
+        return best;
     while ((node = hwloc_get_next_obj_by_type(h, HWLOC_OBJ_NUMANODE, node)) !=
            NULL) {
         uint64_t far = d != NULL && own != NULL ? latency(d, own, node) : 0;

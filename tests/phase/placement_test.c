@@ -8,6 +8,7 @@
 #include "tests/support.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sys/syscall.h>
 
 #define WORKERS 4u
@@ -125,17 +126,40 @@ allowed_node(unsigned node)
     return node;
 }
 
+/* How far nodes are from one, by its file: 0 for those that are not there. */
+static void
+distances_from(unsigned node, unsigned far[NODES])
+{
+    char path[64];
+    FILE *f;
+
+    memset(far, 0, NODES * sizeof *far);
+    snprintf(path, sizeof path, "/sys/devices/system/node/node%u/distance",
+             node);
+    f = fopen(path, "r");
+    for (unsigned n = 0; f != NULL && n < NODES; n++)
+        if (listed("online", n) && fscanf(f, "%u", &far[n]) != 1)
+            far[n] = 0;
+    if (f != NULL)
+        fclose(f);
+}
+
 /* All pages are on the node of the worker, or on the only one that is allowed. Of
- * a worker without memory of its own none is on a node without processors. */
+ * a worker without memory of its own they are on a nearest one that has some. */
 static bool
 placed(const struct touched *t)
 {
-    unsigned node = allowed_node(t->node), near = 0;
+    unsigned node = allowed_node(t->node), near = 0, least = UINT_MAX;
+    unsigned far[NODES];
 
     if (listed("has_memory", node))
         return t->pages_on[node] == PAGES;
+    distances_from(node, far);
     for (unsigned n = 0; n < NODES; n++)
-        near += listed("has_cpu", n) ? t->pages_on[n] : 0;
+        if (listed("has_memory", n) && far[n] != 0 && far[n] < least)
+            least = far[n];
+    for (unsigned n = 0; n < NODES; n++)
+        near += far[n] == least ? t->pages_on[n] : 0;
     return near == PAGES;
 }
 
