@@ -32,25 +32,30 @@ zk__progress_sum(const struct zk_phase *phase)
     return sum;
 }
 
+static struct zk_work
+since(struct zk_work now, const struct zk_work *begin)
+{
+    return (struct zk_work){now.done - begin->done, now.total - begin->total};
+}
+
 struct zk_work
 zk__progress_at(const struct zk_phase *phase, unsigned depth)
 {
-    struct zk_work work = zk__progress_sum(phase);
-
-    work.done -= phase->work[depth].done;
-    work.total -= phase->work[depth].total;
-    return work;
+    return since(zk__progress_sum(phase), &phase->work[depth]);
 }
 
 /* ---- calls -------------------------------------------------------------- */
 
-/* pre: the lane's watch_lock is held, or the phase is not watched yet */
+/* One sum for the phase and its stage: a loop that begins between two of them would
+ * be in the part and not in the whole.
+ * pre: the lane's watch_lock is held, or the phase is not watched yet */
 static void
 call(const struct zk_phase *phase, bool ended)
 {
     unsigned depth = ended ? 1 : phase->depth;
-    struct zk_work all = zk__progress_at(phase, 1);
-    struct zk_work stage = zk__progress_at(phase, depth);
+    struct zk_work sum = zk__progress_sum(phase);
+    struct zk_work all = since(sum, &phase->work[1]);
+    struct zk_work stage = since(sum, &phase->work[depth]);
     zk_progress_t progress = {
         .size = sizeof progress,
         .id = zk_load_relaxed(&phase->id),

@@ -192,6 +192,23 @@ test_the_last_call_has_all_of_it_and_none_comes_after(void **state)
     assert_int_equal(zk_runtime_close(lane), ZK_OK);
 }
 
+/* Loops begin all the time, also between what a call says of the phase and of the
+ * stage. */
+static void
+test_a_call_is_one_view_of_phase_and_stage(void **state)
+{
+    zk_runtime_t *lane = rt_lane(2, 2);
+    struct heard h = {.calls = 0};
+
+    (void)state;
+    assert_int_equal(begin(lane, "many loops", &h), ZK_OK);
+    while (zk_load_acquire(&h.seen) < test_scaled(60))
+        assert_int_equal(zk_parallel_for(0, 1, 0, nothing, NULL), ZK_OK);
+    assert_int_equal(zk_phase_end(), ZK_OK);
+    assert_int_equal(h.wrong, 0);
+    assert_int_equal(zk_runtime_close(lane), ZK_OK);
+}
+
 /* One call of the body waits until the program was told so often meanwhile. */
 static int
 wait_for_calls(size_t begin, size_t end, void *arg)
@@ -411,6 +428,7 @@ main(void)
             test_a_loop_inside_of_a_loop_is_a_part_of_it_and_one_in_a_task_is_not),
         cmocka_unit_test(test_what_an_error_skips_is_never_done),
         cmocka_unit_test(test_the_last_call_has_all_of_it_and_none_comes_after),
+        cmocka_unit_test(test_a_call_is_one_view_of_phase_and_stage),
         cmocka_unit_test(test_calls_come_while_every_worker_is_in_a_body),
         cmocka_unit_test(test_a_stage_has_a_name_and_counts_of_its_own),
         cmocka_unit_test(test_a_call_may_cancel_its_phase),
