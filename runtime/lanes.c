@@ -102,15 +102,20 @@ open_parts(zk_lanes_t *lanes, const struct zk_opening *whole)
 {
     const struct zk_topology *t = whole->topology;
     struct zk_opening o = *whole;
+    unsigned workers = 0;
     zk_err_t err = ZK_OK;
 
     o.config.bind = ZK_BIND_CLOSE; /* each worker has its place */
     for (unsigned i = 0; i < t->npus && err == ZK_OK; i++)
         if (!seen_before(t, i) &&
             zk__plan_part(&o.plan, &o.part, &whole->plan, &whole->config, t,
-                          t->pus[i].node))
+                          t->pus[i].node)) {
+            workers += o.plan.workers;
             err = open_one(lanes, &o);
-    return err == ZK_OK && lanes->count == 0 ? ZK_ENOMEM : err;
+        }
+    if (err == ZK_OK && workers != whole->plan.workers)
+        err = ZK_ENOMEM; /* for the part of a node, whose workers would be missing */
+    return err;
 }
 
 static void

@@ -14,8 +14,20 @@
 #define LANES 2u
 
 static struct {
-    bool threads; /* none are started */
+    bool threads;    /* none are started */
+    unsigned calloc; /* this one from now fails, and no other; 0: none */
 } refuse;
+
+void *__real_calloc(size_t n, size_t bytes);
+void *__wrap_calloc(size_t n, size_t bytes);
+
+void *
+__wrap_calloc(size_t n, size_t bytes)
+{
+    if (refuse.calloc != 0 && --refuse.calloc == 0)
+        return NULL;
+    return __real_calloc(n, bytes);
+}
 
 int __real_pthread_create(pthread_t *t, const pthread_attr_t *a,
                           void *(*fn)(void *), void *arg);
@@ -73,6 +85,28 @@ test_each_node_has_a_lane_of_its_cores(void **state)
 }
 
 /* Options and environment; lanes and workers of the first. */
+/* All nodes, or an error: no node's workers are left out for want of memory. */
+static void
+test_without_memory_for_a_part_there_are_no_lanes(void **state)
+{
+    unsigned failed = 0;
+    zk_lanes_t *lanes;
+
+    (void)state;
+    for (unsigned k = 1; failed + 1 == k; k++) {
+        refuse.calloc = k;
+        lanes = open_lanes();
+        if (lanes == NULL)
+            failed++;
+        else
+            assert_int_equal(zk_lanes_count(lanes), LANES);
+        assert_true(lanes == NULL || refuse.calloc != 0);
+        refuse.calloc = 0;
+        assert_int_equal(zk_lanes_close(lanes), ZK_OK);
+    }
+    assert_true(failed >= LANES);
+}
+
 static void
 test_what_was_asked_for_decides_how_many_there_are(void **state)
 {
@@ -419,6 +453,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_node_has_a_lane_of_its_cores),
+        cmocka_unit_test(test_without_memory_for_a_part_there_are_no_lanes),
         cmocka_unit_test(test_what_was_asked_for_decides_how_many_there_are),
         cmocka_unit_test(test_without_binding_each_worker_has_all_of_its_node),
         cmocka_unit_test(test_each_lane_runs_the_job_inside_and_at_once),
