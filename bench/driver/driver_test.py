@@ -1,6 +1,7 @@
 """What the driver decides without running anything."""
 
 import os
+import random
 import shutil
 import tempfile
 import unittest
@@ -11,6 +12,7 @@ import plots
 import report
 import rows
 import run
+import stats
 import targets
 
 NO_ROW = {"title": "", "best_peer": None, "targets": []}
@@ -78,6 +80,45 @@ class Targets(unittest.TestCase):
         self.assertIn("irregular", text)
         self.assertNotIn("tools/bench", text)
         self.assertEqual(targets.table({}, ["growth"]), "")
+
+
+class Rounds(unittest.TestCase):
+    def test_contenders_of_a_test_take_turns(self):
+        jobs = [run.Job(c, [], test=t, turns=n)
+                for t, n in (("a", 3), ("b", 1)) for c in "xy"]
+        said = [(job.test, turn, job.contender)
+                for turn, job in run.in_order(jobs, random.Random(1))]
+        self.assertEqual(sorted(said), sorted(
+            [("a", turn, c) for turn in range(3) for c in "xy"] +
+            [("b", 0, c) for c in "xy"]))
+        tests = [test for test, _, _ in said]
+        self.assertEqual(tests.count("a"), 6)
+        self.assertEqual(len([1 for a, b in zip(tests, tests[1:])
+                              if a != b]), 1, "a test is interrupted")
+        turns = [turn for test, turn, _ in said if test == "a"]
+        self.assertEqual(turns, sorted(turns), "a turn is interrupted")
+
+    def test_what_slows_both_sides_is_not_in_a_ratio(self):
+        slow = [1, 1.7, 1, 1.7, 1.7, 1, 1]
+        value, low, high = stats.ratio([4 * s for s in slow],
+                                       [2 * s for s in slow])
+        for found in (value, low, high):
+            self.assertAlmostEqual(found, 2)
+
+    def test_few_rounds_have_no_interval(self):
+        self.assertEqual(stats.ratio([4, 4, None], [2, 2, 2]),
+                         (2, 0.0, float("inf")))
+        self.assertIsNone(stats.ratio([None], [1]))
+
+    def test_derived_figures_are_of_one_round(self):
+        samples = run.Samples()
+        for i, (a, b) in enumerate([(1, 2), (None, 3), (3, 4)]):
+            samples.put(i, "a", a)
+            samples.put(i, "b", b)
+        run.derive(samples, [("sum", lambda a, b: a + b, "a", "b"),
+                             ("twice", lambda x: 2 * x, "sum")])
+        self.assertEqual(samples.get("sum"), [3, None, 7])
+        self.assertEqual(samples.get("twice"), [6, None, 14])
 
 
 class Compare(unittest.TestCase):

@@ -18,22 +18,26 @@ def logs(size):
 def growth(size):
     first, last = logs(size)
     span = [str(first), str(last), str(size.of(3, 3, 1))]
-    jobs = [Job("zkrt", ["growth_zkrt", "trace"] + span),
-            Job("zkrt", ["growth_zkrt", "loop"] + span),
-            Job("serial", ["growth_serial"] + span),
-            Job("libgomp", ["growth_libgomp"] + span, OPENMP),
-            Job("libomp", ["growth_libomp"] + span, OPENMP),
-            Job("oneTBB", ["growth_tbb"] + span)]
-    jobs += [Job(m.name, ["growth_zkrt", "malloc"] + span, m.env, m.preload)
+    jobs = [Job("zkrt", ["growth_zkrt", "trace"] + span, test="trace"),
+            Job("zkrt", ["growth_zkrt", "loop"] + span, test="loop"),
+            Job("serial", ["growth_serial"] + span, test="loop"),
+            Job("libgomp", ["growth_libgomp"] + span, OPENMP, test="loop"),
+            Job("libomp", ["growth_libomp"] + span, OPENMP, test="loop"),
+            Job("oneTBB", ["growth_tbb"] + span, test="loop")]
+    jobs += [Job(m.name, ["growth_zkrt", "malloc"] + span, m.env, m.preload,
+                 test="trace")
              for m in FEW]
     workers = size.of((1, 2, 4, 8, 16, 32, 64), (1, 2, 4, 8, 16, 32, 64),
                       (1, 2, 4))
     for n in workers:
         times = str(max(size.of(20000, 4000, 60) // (1 if n <= 2 else 4 * n),
                         10))
-        jobs += [Job("zkrt", ["growth_zkrt", "workers", str(n), times]),
-                 Job("libgomp", ["barrier_libgomp", str(n), times], OPENMP),
-                 Job("libomp", ["barrier_libomp", str(n), times], OPENMP)]
+        both = [str(n), times]
+        jobs += [Job("zkrt", ["growth_zkrt", "workers"] + both, test=both[0]),
+                 Job("libgomp", ["barrier_libgomp"] + both, OPENMP,
+                     test=both[0]),
+                 Job("libomp", ["barrier_libomp"] + both, OPENMP,
+                     test=both[0])]
     rows, derived = [], []
     for log in range(first, last + 1, 2):
         rows.append(Row(f"phase with a trace of 2^{log} rows, a row", "ns",

@@ -16,10 +16,10 @@ def kernels(size):
     for threads in ("1", "2"):
         argv = [threads, repeats, shrink]
         jobs += [
-            Job("zkrt", ["kernels_zkrt"] + argv),
-            Job("libgomp", ["kernels_libgomp"] + argv, OPENMP),
-            Job("libomp", ["kernels_libomp"] + argv, OPENMP),
-            Job("oneTBB", ["kernels_tbb"] + argv),
+            Job("zkrt", ["kernels_zkrt"] + argv, test=threads),
+            Job("libgomp", ["kernels_libgomp"] + argv, OPENMP, test=threads),
+            Job("libomp", ["kernels_libomp"] + argv, OPENMP, test=threads),
+            Job("oneTBB", ["kernels_tbb"] + argv, test=threads),
         ]
     for threads, words in (("2", "2 workers"), ("1", "1 worker")):
         for name, title in KERNELS:

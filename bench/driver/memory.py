@@ -22,14 +22,20 @@ def per_slab(on, off, moves):
     return (on - off) / moves if moves > 0.5 else None
 
 
+# Tests that a contender is done with in about a tenth of a second or less.
+SHORT = {"pair", "blocks", "churn", "churn_70k", "churn_2", "exchange",
+         "larson", "embeddings", "mixed", "hand_64", "xmalloc", "million"}
+
+
 def heap_jobs(tests, size, contenders):
     """Each test by each contender, which is a program with an environment."""
     jobs = []
     for test in tests:
         argv = [test, str(size.of(1, 4, 64)), str(size.of(1, 1, 64))]
+        turns = size.of(7, 5, 1) if test in SHORT else 1
         for contender, program, env, preload in contenders:
             jobs.append(Job(contender, [f"heap_{program}"] + argv, env,
-                            preload))
+                            preload, test=test, turns=turns))
     return jobs
 
 
@@ -266,7 +272,7 @@ def proof(size):
                     preload or name in ("zkrt loop", "bump huge")):
                 continue  # it is the same program, and mostly sleeps
             job = Job(name, [program, mode, str(proofs), option, divisor],
-                      env, preload)
+                      env, preload, test=mode)
             jobs.append(job)
             if (mode in ("page", "rand") and option == "-" and
                     (size.name == "full" or name in ("zkrt", "glibc tuned"))):

@@ -3,6 +3,7 @@ Runs the measured programs: all contenders of a group in each round, in an
 order drawn anew, until the ratios are known well enough.
 """
 
+import functools
 import os
 import random
 import re
@@ -25,6 +26,10 @@ RETRIES = 3
 
 TICK = os.sysconf("SC_CLK_TCK")
 
+# The kernel counts by ticks: so much of the others' time may be nobody's. Beside
+# a run of 50 ms that would be a disturbance.
+UNSURE = 2 / TICK
+
 
 @dataclass
 class Job:
@@ -36,6 +41,8 @@ class Job:
     input_bytes: int = 0  # of a file "input" in its directory
     read: object = None  # makes {metric: value} of what it prints
     peak: str = ""  # the metric for the most memory it had, in MiB
+    test: str = ""  # what is compared with each other has the same
+    turns: int = 1  # times in a round, each of them a sample
 
 
 @dataclass
@@ -60,6 +67,7 @@ def environment(job, library):
     return env
 
 
+@functools.lru_cache(maxsize=None)
 def find_library(name):
     """The path of a shared library, or None."""
     ldconfig = shutil.which("ldconfig") or "/sbin/ldconfig"
@@ -105,7 +113,8 @@ def once(job, directory):
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
         elapsed = time.monotonic() - start
-        others = busy_seconds() - busy - usage.ru_utime - usage.ru_stime
+        others = (busy_seconds() - busy - usage.ru_utime - usage.ru_stime -
+                  UNSURE)
         out.seek(0)
         err.seek(0)
         if child.returncode != 0:
@@ -185,13 +194,31 @@ class Samples:
         return [v for v in self.get(key) if v is not None]
 
 
-def derive(samples, derived, index):
+def derive(samples, derived):
     """Figures that are computed from others of the same round."""
     for key, function, *inputs in derived:
-        values = [samples.get(i)[index] if index < len(samples.get(i))
-                  else None for i in inputs]
-        if all(v is not None for v in values):
-            samples.put(index, key, function(*values))
+        for index, values in enumerate(zip(*map(samples.get, inputs))):
+            if all(v is not None for v in values):
+                samples.put(index, key, function(*values))
+
+
+def in_order(jobs, draw):
+    """
+    One round, as pairs of turn and job. Contenders of one test take turns, so
+    that what is compared is measured within seconds of each other: a neighbour
+    on the same processor slows both, or none.
+    """
+    tests = {}
+    for job in jobs:
+        tests.setdefault(job.test, []).append(job)
+    names = list(tests)
+    draw.shuffle(names)
+    for name in names:
+        for turn in range(max(job.turns for job in tests[name])):
+            draw.shuffle(tests[name])
+            for job in tests[name]:
+                if turn < job.turns:
+                    yield turn, job
 
 
 def settled(samples, pairs, share):
@@ -211,9 +238,10 @@ def run(jobs, derived, pairs, plan, directory, draw, say):
         elif reason not in samples.failures:
             samples.failures.append(reason)
     for index in range(plan.rounds_max):
-        order = runnable[:]
-        draw.shuffle(order)
-        for at, job in enumerate(order):
+        order = list(in_order(runnable, draw))
+        for at, (turn, job) in enumerate(order):
+            if job not in runnable:
+                continue
             say(f"round {index + 1}, {at + 1} of {len(order)}: "
                 f"{job.contender}")
             try:
@@ -227,8 +255,8 @@ def run(jobs, derived, pairs, plan, directory, draw, say):
                 continue
             samples.taken += 1
             samples.disturbed += others > DISTURBED
-            samples.add(index, job.contender, metrics)
-        derive(samples, derived, index)
+            samples.add(index * job.turns + turn, job.contender, metrics)
+        derive(samples, derived)
         took = time.monotonic() - start
         if (plan.share is not None and
                 took * (index + 2) / (index + 1) > plan.share):

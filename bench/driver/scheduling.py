@@ -111,10 +111,10 @@ def barrier(size):
         many = size.of(200000, 50000, 300) // (1 if n == 2 else 20)
         argv = [str(n), str(many)]
         jobs += [
-            Job("zkrt", ["barrier_zkrt"] + argv),
-            Job("libgomp", ["barrier_libgomp"] + argv, OPENMP),
-            Job("libomp", ["barrier_libomp"] + argv, OPENMP),
-            Job("hand", ["barrier_hand"] + argv),
+            Job("zkrt", ["barrier_zkrt"] + argv, test=argv[0]),
+            Job("libgomp", ["barrier_libgomp"] + argv, OPENMP, test=argv[0]),
+            Job("libomp", ["barrier_libomp"] + argv, OPENMP, test=argv[0]),
+            Job("hand", ["barrier_hand"] + argv, test=argv[0]),
         ]
         rows += [
             Row(f"everybody meets, {n} workers", "us", f"zkrt/meeting_{n}",

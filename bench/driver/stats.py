@@ -28,25 +28,22 @@ def quotient(a, b):
 
 def ratio(ours, theirs):
     """
-    The quotient of the medians and its 95 % interval.
+    The median of the rounds' quotients and its 95 % interval.
 
-    Both lists have one value a round. Whole rounds are drawn again and again
-    (the bootstrap), so that what disturbed a round disturbs both sides.
+    Both lists have one value a round, and the two of a round were measured
+    within a second or two of each other: what slows the machine for that long
+    slows both. The interval comes from drawing whole rounds again and again
+    (the bootstrap).
     """
-    pairs = [(a, b) for a, b in zip(ours, theirs)
-             if a is not None and b is not None]
-    if not pairs:
+    quotients = [quotient(a, b) for a, b in zip(ours, theirs)
+                 if a is not None and b is not None]
+    if not quotients:
         return None
-
-    def of(sample):
-        return quotient(median(a for a, _ in sample),
-                        median(b for _, b in sample))
-
-    value = of(pairs)
-    if len(pairs) < 3:
+    value = median(quotients)
+    if len(quotients) < 3:
         return value, 0.0, float("inf")
-    draw = random.Random(len(pairs))
-    many = sorted(of(draw.choices(pairs, k=len(pairs)))
+    draw = random.Random(len(quotients))
+    many = sorted(median(draw.choices(quotients, k=len(quotients)))
                   for _ in range(BOOTSTRAPS))
     return value, many[int(BOOTSTRAPS * 0.025)], many[int(BOOTSTRAPS * 0.975)]
 
