@@ -12,12 +12,26 @@
  * helps as long as they are behind by an eighth of a share: what is left then its
  * own node has done in a moment, and it would be on the wrong node ever after.
  *
+ * With a place, shares are at home in the slots of one node, in the same way. Everybody
+ * may come, but who is from elsewhere, the caller first of all, is no more than a
+ * reserve: it gives the node's workers that may come the time in which they would, and
+ * then does only of shares what none of them is at. So the loop ends also where all of
+ * them are busy, or wait for the loop.
+ *
  * Q1  A share's `next` only grows, by a CAS from where a piece begins to where it
  *     ends; winning it is owning the piece. It carries no data.
  * Q2  Who is of a share's own node stays until nothing is left of it, and says
  *     first that it is there. So what others leave will be done.
+ * Q3  With a place, who has come in beyond `most` leaves at once. Whoever is in leaves
+ *     no share but one that is empty or that somebody is at who stays (Q2).
  */
+#include "runtime/shares.h"
+
+#include <limits.h>
+#include <sched.h>
+
 #include "private/bits.h"
+#include "private/clock.h"
 #include "runtime/lane.h"
 
 #define SHARES_MAX     64u
@@ -25,9 +39,16 @@
 #define BEHIND         8 /* with less than this part left a share is not */
 #define SAME_NODE      1u
 
+/* What waking all workers of a large machine takes, one after the other. */
+uint64_t zk__shares_grace_ns = 1000000;
+
+#define LEAVING_NS \
+    ((uint64_t)2000) /* who just ends another call is idle then */
+
 struct share {
     ZK_ALIGNED_LINE _Atomic size_t next;
     size_t end, size;
+    unsigned home; /* the first slot whose own it is; without homes: 0 */
     _Atomic bool attended; /* Q2 */
 };
 
@@ -36,8 +57,13 @@ struct shares {
     zk_range_fn body;
     void *arg;
     size_t grain;
-    unsigned count; /* at most one for each worker */
-    bool affinity;
+    unsigned count;   /* at most one for each member */
+    unsigned members; /* workers that the loop is meant for */
+    bool homes;       /* shares have one */
+    bool placed;      /* members are those of the node */
+    unsigned node;
+    unsigned most;           /* Q3 */
+    _Atomic unsigned inside; /* who has come in so far, with a place */
     struct share share[SHARES_MAX];
 };
 
@@ -58,49 +84,136 @@ take(struct share *s, size_t grain, size_t left, size_t *begin)
     return 0;
 }
 
-/* Whose is it? The slot's, where there is affinity; else the task's. */
+/* ---- homes ------------------------------------------------------------ */
+
+static bool
+is_member(const struct shares *s, unsigned slot)
+{
+    const zk_runtime_t *lane = s->lane;
+
+    return !s->placed ||
+           lane->topology->pus[lane->slots[slot].pu].node == s->node;
+}
+
+/* Members among the first workers. */
+static unsigned
+members_below(const struct shares *s, unsigned slot)
+{
+    unsigned n = 0;
+
+    if (!s->placed)
+        return slot;
+    for (unsigned i = 0; i < slot; i++)
+        n += is_member(s, i);
+    return n;
+}
+
+static void
+give_homes(struct shares *s)
+{
+    unsigned rank = 0;
+
+    for (unsigned slot = 0; slot < s->lane->nworkers; slot++)
+        if (is_member(s, slot)) {
+            unsigned share = rank * s->count / s->members;
+
+            if (rank == 0 || (rank - 1) * s->count / s->members != share)
+                s->share[share].home = slot;
+            rank++;
+        }
+}
+
+/* Whose is it? The slot's, where shares have homes; else the task's. */
 static unsigned
 first_share(const struct shares *s, size_t task)
 {
-    int slot = zk_slot();
+    const struct zk_slot *self = zk__thread.slot;
+    unsigned slot;
 
-    if (!s->affinity || slot < 0)
-        return (unsigned)task;
-    return (unsigned)slot % s->lane->nworkers * s->count / s->lane->nworkers;
+    if (!s->homes || self == NULL || !is_member(s, self->index))
+        return (unsigned)(task % s->count);
+    slot = self->index % s->lane->nworkers; /* a guest's is anyone's */
+    return members_below(s, slot) % s->members * s->count / s->members;
 }
 
-/* How far from the caller the share is at home: in the first slot whose own it is.
- * Without affinity they are all alike. */
+/* How far from the caller the share is at home. Without homes they are all alike. */
 static unsigned
 distance_to(const struct shares *s, unsigned share)
 {
     const struct zk_slot *self = zk__thread.slot;
-    unsigned home = (share * s->lane->nworkers + s->count - 1) / s->count;
 
-    if (!s->affinity || self == NULL)
+    if (!s->homes || self == NULL)
         return 0;
     return zk__topology_distance(s->lane->topology, self->pu,
-                                 s->lane->slots[home].pu);
+                                 s->lane->slots[s->share[share].home].pu);
 }
 
-/* How much of a share others leave to its own node. */
-static size_t
-left_by_others(const struct share *share)
+/* ---- a place ----------------------------------------------------------- */
+
+/* A member that is idle, or on its way here: it is of no other call. */
+static bool
+somebody_may_come(const struct shares *s, const struct zk_slot *self)
 {
-    return zk_load_relaxed(&share->attended) ? share->size / BEHIND : 0;
+    const zk_runtime_t *lane = s->lane;
+
+    for (unsigned i = 1; i < lane->nworkers; i++) { /* 0 takes no task */
+        const struct zk_slot *slot = &lane->slots[i];
+        uint64_t root = zk_load_relaxed(&slot->root);
+
+        if ((root == 0 || root == self->job->id) && is_member(s, i) &&
+            zk_load_relaxed(&slot->lease) == zk_load_relaxed(&self->lease))
+            return true;
+    }
+    return false;
+}
+
+static bool
+all_attended(const struct shares *s)
+{
+    for (unsigned i = 0; i < s->count; i++)
+        if (!zk_load_relaxed(&s->share[i].attended))
+            return false;
+    return true;
+}
+
+/* Who is from elsewhere lets the members begin. */
+static void
+give_way(const struct shares *s, const struct zk_slot *self)
+{
+    uint64_t start = zk_now_ns(), waited = 0;
+
+    while (waited < zk__shares_grace_ns && !all_attended(s) &&
+           zk_load_relaxed(&s->inside) < s->most && !zk_stopped() &&
+           (waited < LEAVING_NS || somebody_may_come(s, self))) {
+        waited = zk_now_ns() - start;
+        if (s->lane->crowded)
+            sched_yield();
+        else
+            zk_pause();
+    }
+}
+
+/* ---- running ----------------------------------------------------------- */
+
+/* How much of a share others leave to those who are at it. */
+static size_t
+left_by_others(const struct shares *s, const struct share *share)
+{
+    if (!zk_load_relaxed(&share->attended))
+        return 0;
+    return s->placed ? SIZE_MAX : share->size / BEHIND;
 }
 
 /* Runs what is to be done of a share. True: the loop is over, *code says how. */
 static bool
-finish(struct shares *s, struct share *share, unsigned far, int *code)
+finish(struct shares *s, struct share *share, bool near, int *code)
 {
     struct zk_scratch_frame none = zk__scratch_enter();
-    bool near = far <= SAME_NODE;
     size_t begin, n;
 
     if (near && !zk_load_relaxed(&share->attended))
         zk_store_relaxed(&share->attended, true); /* Q2 */
-    while ((n = take(share, s->grain, near ? 0 : left_by_others(share),
+    while ((n = take(share, s->grain, near ? 0 : left_by_others(s, share),
                      &begin)) != 0) {
         *code = s->body(begin, begin + n, s->arg);
         zk__scratch_leave(&none);
@@ -116,18 +229,26 @@ static int
 run_shares(size_t task, size_t end, void *arg)
 {
     struct shares *s = arg;
-    unsigned first = first_share(s, task);
+    const struct zk_slot *self = zk__thread.slot;
+    bool member = self == NULL || is_member(s, self->index);
+    unsigned first;
     int code = 0;
 
     (void)end;
-    if (finish(s, &s->share[first], 0, &code))
+    if (!member)
+        give_way(s, self);
+    if (s->placed && zk_add_relaxed(&s->inside, 1u) >= s->most)
+        return 0; /* Q3 */
+    first = first_share(s, task);
+    if (finish(s, &s->share[first], member, &code))
         return code;
     for (unsigned far = 0; far < ZK_DISTANCES; far++)
         for (unsigned i = 1; i < s->count; i++) {
             unsigned which = (first + i) % s->count;
+            bool near = s->placed ? member : far <= SAME_NODE;
 
             if (distance_to(s, which) == far &&
-                finish(s, &s->share[which], far, &code))
+                finish(s, &s->share[which], near, &code))
                 return code;
         }
     return 0;
@@ -148,6 +269,28 @@ deal(struct shares *s, size_t begin, size_t end, size_t grain)
         begin += s->share[i].size;
         s->share[i].end = begin;
     }
+    if (s->homes)
+        give_homes(s);
+}
+
+/* For whom it is, and in how many shares. */
+static void
+mean(struct shares *s, const zk_loop_options_t *o)
+{
+    s->members = s->lane->nworkers;
+    if (o->place != 0) {
+        s->placed = true;
+        s->node = o->place - 1;
+        s->members = members_below(s, s->lane->nworkers);
+    }
+    if (s->members == 0) { /* nobody is there: a loop like any other */
+        s->placed = false;
+        s->members = s->lane->nworkers;
+    }
+    s->homes = s->placed || o->affinity != 0;
+    s->most = o->max_workers != 0 ? o->max_workers : UINT_MAX;
+    s->count = s->members < SHARES_MAX ? s->members : SHARES_MAX;
+    s->count = s->count < s->most ? s->count : s->most;
 }
 
 zk_err_t
@@ -163,7 +306,7 @@ zk_parallel_for_ex(zk_runtime_t *lane, size_t begin, size_t end,
         return ZK_EINVAL;
     if (begin >= end)
         return ZK_OK;
-    if (o->max_workers == 0 && o->affinity == 0)
+    if (o->max_workers == 0 && o->affinity == 0 && o->place == 0)
         return zk_parallel_for_on(lane, begin, end, o->grain, body, arg);
 
     if (lane == NULL)
@@ -171,11 +314,10 @@ zk_parallel_for_ex(zk_runtime_t *lane, size_t begin, size_t end,
     if (lane == NULL)
         return ZK_ENOMEM;
     s.lane = lane;
-    s.affinity = o->affinity != 0;
-    s.count = lane->nworkers < SHARES_MAX ? lane->nworkers : SHARES_MAX;
-    if (o->max_workers != 0 && o->max_workers < s.count)
-        s.count = o->max_workers;
+    mean(&s, o);
     deal(&s, begin, end, o->grain);
-    return zk__parallel_for(lane, 0, s.count, 1, run_shares, &s, true,
-                            end - begin);
+    /* With a place each worker, and a guest that calls, may hold one task while it
+     * gives way. */
+    return zk__parallel_for(lane, 0, s.placed ? lane->nworkers + 1 : s.count, 1,
+                            run_shares, &s, true, end - begin);
 }

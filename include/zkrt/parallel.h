@@ -65,12 +65,16 @@ typedef struct {
     unsigned max_workers; /* no more of them at once, the caller included */
     unsigned affinity;    /* 1: the same part of the range goes to the same
                              slot in each such loop, while that one keeps up */
+    unsigned place;       /* ZK_PLACE_NODE(k): the workers of that node first */
 } zk_loop_options_t;
 
+/* A NUMA node by the kernel's number, as in ZK_NUMA and zk_numa_pages(). */
+#define ZK_PLACE_NODE(k) ((unsigned)(k) + 1)
+
 #ifdef __cplusplus
-#    define ZK_LOOP_OPTIONS_INIT               \
-        {                                      \
-            sizeof(zk_loop_options_t), 0, 0, 0 \
+#    define ZK_LOOP_OPTIONS_INIT                  \
+        {                                         \
+            sizeof(zk_loop_options_t), 0, 0, 0, 0 \
         }
 #else
 #    define ZK_LOOP_OPTIONS(...)                                       \
@@ -96,6 +100,13 @@ typedef struct {
  * them in the next. Memory whose place was decided before does not follow: that of
  * an arena is on the node of the slot that allocated it, unless ZK_NUMA says
  * otherwise.
+ *
+ * With a place there is a share for each worker of that node, which are the same
+ * in each such loop, and they help each other. It is a wish: who is from elsewhere,
+ * the caller first of all, waits for idle workers of the node for 1 ms at the most,
+ * and then helps with shares that none of them is at. Where all of them are busy
+ * the caller runs the loop at once. A node on which the lane has no worker is
+ * as none; workers that are not bound count as they would be bound.
  *
  * Errors: as for zk_parallel_for(); also
  *         ZK_EINVAL  options->size is not one the library knows, or affinity

@@ -10,6 +10,8 @@
 
 #include <sys/mman.h>
 
+#include "runtime/shares.h"
+
 #define PRIME  ((uint64_t)2013265921) /* 15 * 2^27 + 1; 31 makes its units */
 #define WORDS  ((size_t)1024)         /* of a block, which is a page */
 #define BLOCKS ((size_t)1024)
@@ -22,6 +24,7 @@ struct pass {
     bool keep_up; /* nobody begins a piece before all have one as late */
     _Atomic unsigned begun[WORKERS];
     _Atomic size_t local, remote, unknown;
+    int node; /* of a loop with a place */
 };
 
 static uint64_t
@@ -167,6 +170,76 @@ two_passes(zk_runtime_t *lane, const char *name, bool together,
     return f;
 }
 
+/* ---- a place ------------------------------------------------------------ */
+
+/* Fills and looks where the pages are: later the kernel may move them to whoever
+ * looks. */
+static int
+fill_and_look(size_t begin, size_t end, void *arg)
+{
+    struct pass *pass = arg;
+    int nodes[GRAIN];
+
+    (void)fill(begin, end, pass);
+    if (!nodes_of_pages((const char *)&pass->data[begin * WORDS], end - begin,
+                        nodes)) {
+        zk_add_relaxed(&pass->unknown, end - begin);
+        return 0;
+    }
+    for (size_t i = 0; i < end - begin; i++)
+        zk_add_relaxed(nodes[i] == pass->node ? &pass->local : &pass->remote,
+                       (size_t)1);
+    return 0;
+}
+
+/* Pages on the node, of those that a loop with this place touches; BLOCKS + 1: it has
+ * failed. Its workers have left what they did before. */
+static size_t
+touched_on(zk_runtime_t *lane, int node)
+{
+    struct pass pass = {.lane = lane, .data = fresh_pages(), .node = node};
+    zk_err_t err;
+
+    if (pass.data == NULL)
+        return BLOCKS + 1;
+    for (unsigned i = 1; i < lane->nworkers; i++)
+        while (zk_load_acquire(&lane->slots[i].root) != 0)
+            sched_yield();
+    err = zk_parallel_for_ex(
+        lane, 0, BLOCKS,
+        ZK_LOOP_OPTIONS(.grain = GRAIN, .place = ZK_PLACE_NODE(node)),
+        fill_and_look, &pass);
+    if (munmap(pass.data, BYTES) != 0 || err != ZK_OK ||
+        zk_load_relaxed(&pass.local) + zk_load_relaxed(&pass.remote) != BLOCKS)
+        return BLOCKS + 1;
+    return zk_load_relaxed(&pass.local);
+}
+
+static void
+test_what_a_loop_with_a_place_touches_is_there(void **state)
+{
+    zk_runtime_t *lane;
+
+    (void)state;
+    zk__shares_grace_ns = UINT64_MAX; /* virtual processors are slow */
+    lane = open_nodes(WORKERS, ZK_BIND_CLOSE);
+    assert_non_null(lane);
+    if (lane->topology->nnodes < 2) {
+        assert_int_equal(zk_runtime_close(lane), ZK_OK);
+        skip();
+    }
+    for (unsigned i = 0; i < WORKERS; i++) {
+        int node = node_of_slot(lane, i);
+        size_t on = touched_on(lane, node);
+
+        print_message("place of worker %u: %zu of %zu pages on node %d\n", i,
+                      on, BLOCKS, node);
+        assert_true(on <= BLOCKS);
+        assert_true(on * 100 >= BLOCKS * 95 || !all_nodes_have_memory());
+    }
+    assert_int_equal(zk_runtime_close(lane), ZK_OK);
+}
+
 /*
  * The figure for workers that all keep up must not depend on who runs when, so the
  * bodies see to that. The others are left to themselves, and what they come to is
@@ -218,6 +291,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pages_are_on_the_node_of_who_has_them_next),
         cmocka_unit_test(test_so_they_are_where_workers_are_far_apart),
+        cmocka_unit_test(test_what_a_loop_with_a_place_touches_is_there),
     };
 
     test_clean_environment();

@@ -85,6 +85,7 @@ test_each_iteration_runs_once_with_any_options(void **state)
     static const unsigned most[] = {0, 1, 2, 3, 100};
     static const size_t grains[] = {0, 1, 7, SIZE_MAX};
     static const size_t begins[] = {0, SIZE_MAX - N};
+    static const unsigned places[] = {0, ZK_PLACE_NODE(0), ZK_PLACE_NODE(900)};
 
     (void)state;
     for (size_t w = 0; w < 4; w++) {
@@ -92,17 +93,19 @@ test_each_iteration_runs_once_with_any_options(void **state)
 
         for (size_t m = 0; m < 5; m++)
             for (size_t g = 0; g < 4; g++)
-                for (unsigned a = 0; a < 4; a++) {
-                    size_t begin = begins[a / 2];
+                for (unsigned a = 0; a < 6; a++) {
+                    size_t begin = begins[(g + a) % 2];
 
                     forget(grains[g]);
-                    assert_int_equal(zk_parallel_for_ex(
-                                         lane, begin, begin + N,
-                                         ZK_LOOP_OPTIONS(.grain = grains[g],
-                                                         .max_workers = most[m],
-                                                         .affinity = a % 2),
-                                         body, NULL),
-                                     ZK_OK);
+                    assert_int_equal(
+                        zk_parallel_for_ex(
+                            lane, begin, begin + N,
+                            ZK_LOOP_OPTIONS(.grain = grains[g],
+                                            .max_workers = most[m],
+                                            .affinity = a % 2,
+                                            .place = places[a / 2]),
+                            body, NULL),
+                        ZK_OK);
                     assert_true(each_ran_once());
                     if (most[m] != 0)
                         assert_true(zk_load_relaxed(&seen.most) <= most[m]);
@@ -124,8 +127,9 @@ test_no_more_workers_than_allowed_are_inside_at_once(void **state)
             assert_int_equal(
                 zk_parallel_for_ex(
                     lane, 0, N,
-                    ZK_LOOP_OPTIONS(.grain = 1, .max_workers = most), body,
-                    NULL),
+                    ZK_LOOP_OPTIONS(.grain = 1, .max_workers = most,
+                                    .place = i % 2 ? ZK_PLACE_NODE(0) : 0),
+                    body, NULL),
                 ZK_OK);
             assert_true(zk_load_relaxed(&seen.most) <= most);
             assert_true(each_ran_once());
