@@ -128,10 +128,27 @@ take(unsigned class)
     if (c != NULL && class < ZK_CACHED_CLASSES) {
         if (!zk_cache_pop(c, class, &p) && zk__cache_refill(c, class))
             (void)zk_cache_pop(c, class, &p);
+        zk__cache_sweep_if_due();
     } else if (zk__heap_ready()) {
         (void)zk__pool_take(&zk__heap, class, 0, &p, 1);
     }
     return p;
+}
+
+/* A large block: the one that the thread freed last, where that is as large. What
+ * shall be zero comes from the pages, which know which of them are. */
+static void *
+take_large(size_t n, size_t align, bool zeroed)
+{
+    struct zk_span *s = NULL;
+
+    if (!zeroed)
+        s = zk__aside_take(&zk__cache->aside, zk_large_pages(n),
+                           zk_max_size(align >> ZK_HEAP_PAGE_SHIFT, 1));
+    if (s != NULL)
+        return zk_span_base(s);
+    zk__cache_sweep_if_due();
+    return zk__large_alloc(&zk__heap, n, align, zeroed);
 }
 
 static void *
@@ -146,7 +163,7 @@ alloc(size_t n, size_t align, bool zeroed)
     want = zk_max_size(n + zk_heap_extra(), 1);
     class = zk__heap_class(want, align);
     if (class == ZK_CLASSES) {
-        p = zk__large_alloc(&zk__heap, want, align, zeroed);
+        p = take_large(want, align, zeroed);
         bytes = zk_round_up(want, ZK_HEAP_PAGE);
     } else {
         p = take(class);
@@ -228,11 +245,14 @@ zk__heap_free_slow(void *p, const char *call)
         return;
     }
     zk__mark_free(p, at.bytes);
+    c = mine();
     if (at.class == ZK_CLASSES) {
-        zk__large_free(at.span);
+        if (c != NULL)
+            zk__cache_keep(c, at.span);
+        else
+            zk__large_free(at.span);
         return;
     }
-    c = mine();
     if (c == NULL || at.class >= ZK_CACHED_CLASSES) {
         zk__pool_give(&zk__heap, at.class, 0, &p, 1);
         return;
@@ -279,6 +299,19 @@ zk__heap_usable(const void *p)
         return usable_checked(p, at.bytes);
     zk__mark_grown(p, at.bytes); /* the caller may use them from now on */
     return at.bytes;
+}
+
+size_t
+zk__heap_release(size_t bytes, unsigned decay_ms, unsigned *next_ms)
+{
+    unsigned wait;
+    size_t released;
+
+    zk__cache_sweep(decay_ms, &wait);
+    released = zk__pages_release(bytes, decay_ms, next_ms);
+    if (wait != 0 && (*next_ms == 0 || wait < *next_ms))
+        *next_ms = wait;
+    return released;
 }
 
 void

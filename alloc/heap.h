@@ -107,6 +107,9 @@ void zk__heap_free_sized(void *p, size_t n, const char *call);
  * pages. */
 void zk__heap_flush(void);
 
+/* As zk__pages_release(), of what caches keep aside for so long as well. */
+size_t zk__heap_release(size_t bytes, unsigned decay_ms, unsigned *next_ms);
+
 /* What may be used at p: all of its block, or with guards (debug.h) no more than
  * was asked for. 0: p is no block. */
 size_t zk__heap_usable(const void *p);

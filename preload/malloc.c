@@ -315,7 +315,7 @@ malloc_trim(size_t keep)
 
     (void)keep;
     zk__heap_flush();
-    return zk__pages_release(SIZE_MAX, 0, &next) != 0;
+    return zk__heap_release(SIZE_MAX, 0, &next) != 0;
 }
 
 /* NOLINTEND(readability-inconsistent-declaration-parameter-name) */

@@ -110,7 +110,7 @@ release_some(zk_runtime_t *lane, size_t bytes, uint64_t decay_ns,
     if (released < bytes) {
         unsigned wait_ms;
 
-        released += zk__pages_release(
+        released += zk__heap_release(
             bytes - released, decay_ns != 0 ? zk__pages_decay() : 0, &wait_ms);
         if (wait_ms != 0 &&
             (*next == 0 || now + wait_ms * UINT64_C(1000000) < *next))
@@ -193,6 +193,6 @@ zk__residency_reclaim(size_t bytes, bool heap)
 
     zk__lane_each(reclaim_lane, &r);
     if (heap && r.released < bytes) /* lanes may open and close meanwhile */
-        r.released += zk__pages_release(bytes - r.released, 0, &wait_ms);
+        r.released += zk__heap_release(bytes - r.released, 0, &wait_ms);
     return r.released;
 }

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "alloc/heap/large.h"
 #include "alloc/heap/report.h"
 #include "alloc/os.h"
 #include "private/bits.h"
@@ -17,6 +18,7 @@ struct zk_cache zk__cache_none;
 static struct {
     pthread_mutex_t lock;
     struct zk_cache *used, *idle;
+    _Atomic uint32_t due_ms; /* a block was kept for long then; 0: none is kept */
 } caches = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* Of a cache with its bins: each has an entry more, for C2. */
@@ -151,9 +153,72 @@ zk__cache_open(struct zk_heap *h)
     return c;
 }
 
+/* ---- large blocks --------------------------------------------------------------- */
+
+/* Somebody is to look at `when`, unless somebody will sooner. */
+static void
+set_due(uint32_t when)
+{
+    uint32_t none = 0;
+
+    if (zk_load_relaxed(&caches.due_ms) == 0)
+        (void)zk_cas_relaxed(&caches.due_ms, &none, when | 1);
+}
+
+void
+zk__cache_keep(struct zk_cache *c, struct zk_span *s)
+{
+    uint32_t now = zk__pages_now();
+    struct zk_span *before = s;
+
+    if (zk__aside_put(&c->aside, s, now, &before))
+        set_due(now + zk__pages_decay());
+    if (before != NULL)
+        zk__large_free(before);
+}
+
+static void
+free_aside(struct zk_cache *c, unsigned decay_ms, unsigned *wait)
+{
+    uint32_t since_ms;
+    struct zk_span *s = zk__aside_old(&c->aside, decay_ms, &since_ms, wait);
+
+    if (s != NULL)
+        zk__large_free_old(s, since_ms);
+}
+
+void
+zk__cache_sweep(unsigned decay_ms, unsigned *next_ms)
+{
+    *next_ms = 0;
+    if (zk_load_relaxed(&caches.due_ms) == 0)
+        return;
+    zk_store_relaxed(&caches.due_ms, 0u);
+    pthread_mutex_lock(&caches.lock);
+    for (struct zk_cache *c = caches.used; c != NULL; c = c->next)
+        free_aside(c, decay_ms, next_ms);
+    pthread_mutex_unlock(&caches.lock);
+    if (*next_ms != 0)
+        set_due(zk__pages_now() + *next_ms);
+}
+
+void
+zk__cache_sweep_if_due(void)
+{
+    uint32_t due = zk_load_relaxed(&caches.due_ms);
+    unsigned next;
+
+    if (ZK_UNLIKELY(due != 0 && (int32_t)(zk__pages_now() - due) >= 0))
+        zk__cache_sweep(zk__pages_decay(), &next);
+}
+
+/* ---- all of a cache --------------------------------------------------------------- */
+
 void
 zk__cache_flush(struct zk_cache *c)
 {
+    unsigned wait = 0;
+
     for (unsigned i = 0; i < ZK_CACHED_CLASSES; i++) {
         struct zk_bin *b = &c->bins[i];
         unsigned n = zk_bin_count(b);
@@ -163,6 +228,7 @@ zk__cache_flush(struct zk_cache *c)
         zk__pool_give(c->heap, i, c->home, b->floor, n);
         zk__mark_forgotten(b->floor, n * sizeof *b->floor);
     }
+    free_aside(c, 0, &wait);
 }
 
 void
@@ -227,7 +293,7 @@ zk__cache_count(const struct zk_heap *h)
     struct zk_cached sum = {0};
 
     pthread_mutex_lock(&caches.lock);
-    for (const struct zk_cache *c = caches.used; c != NULL; c = c->next) {
+    for (struct zk_cache *c = caches.used; c != NULL; c = c->next) {
         if (c->heap != h)
             continue;
         sum.caches++;
@@ -238,6 +304,8 @@ zk__cache_count(const struct zk_heap *h)
             sum.bytes += n * zk__class[i].size;
             sum.blocks_of[i] += n;
         }
+        sum.aside += zk_aside_bytes(&c->aside) != 0;
+        sum.aside_bytes += zk_aside_bytes(&c->aside);
     }
     pthread_mutex_unlock(&caches.lock);
     return sum;

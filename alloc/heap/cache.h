@@ -5,7 +5,8 @@
  *                         v                     v          v
  *                  | NULL | p0 | p1 | ... | pn  |          |
  *
- * Owns:   a stack of addresses for each class up to 128 KiB.
+ * Owns:   a stack of addresses for each class up to 128 KiB, and the place of one
+ *         large block (aside.h).
  * Never:  touches a block: addresses lie beside each other in the cache, not in
  *         the blocks, so a freed line that is cold stays cold, a batch is not
  *         followed through memory, and there is no link to overwrite.
@@ -34,6 +35,7 @@
 
 #include <zkrt/heap.h>
 
+#include "alloc/heap/aside.h"
 #include "alloc/heap/pool.h"
 #include "private/check.h"
 #include "private/poison.h"
@@ -48,6 +50,7 @@ struct zk_cache {
     struct zk_bin bins[ZK_CACHED_CLASSES];
     struct zk_heap *heap; /* NULL: it was closed */
     uintptr_t secret;     /* the heap's, where entries have one */
+    zk_aside_t aside;     /* empty where the heap is one that was opened */
     uint32_t home; /* its number; spans remember for whom they were cut */
     struct zk_cache *next, *prev; /* in the list of caches in use */
     zk_heap_error_t error;        /* of the last call that failed (open.c) */
@@ -156,9 +159,27 @@ zk_cache_push(struct zk_cache *c, unsigned class, void *p)
 struct zk_cached {
     size_t caches, blocks, bytes;
     size_t blocks_of[ZK_CACHED_CLASSES];
+    size_t aside, aside_bytes; /* beside these */
 };
 
 struct zk_cached zk__cache_count(const struct zk_heap *h);
+
+/*
+ * Has the caller's cache keep a large block instead of freeing it, where it is
+ * not too large; what the cache kept before is freed.
+ *
+ * pre  the cache is of the process's heap, and the block was found live
+ */
+void zk__cache_keep(struct zk_cache *c, struct zk_span *s);
+
+/*
+ * Frees the large blocks that caches have kept for decay_ms. *next_ms is after how
+ * long there will be more, 0: there is nothing to wait for.
+ */
+void zk__cache_sweep(unsigned decay_ms, unsigned *next_ms);
+
+/* The same, if some have been kept for as long as free memory is. */
+void zk__cache_sweep_if_due(void);
 
 void zk__cache_lock(void);
 void zk__cache_unlock(void);

@@ -55,6 +55,7 @@ zk__heap_find(const struct zk_heap *h, const void *p)
     first = page - zk_run_back(word);
     offset = (size_t)((const char *)p - zk_page_address(first));
     switch (zk_run_kind(word)) {
+    case ZK_RUN_ASIDE:
     case ZK_RUN_FREE: return none(ZK_MISUSE_TWICE);
     case ZK_RUN_NONE:
     case ZK_RUN_BUSY: return none(ZK_MISUSE_FOREIGN);

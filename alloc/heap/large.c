@@ -14,16 +14,10 @@
 
 #define MOVE_BYTES ((size_t)1 << 20) /* below, a copy is faster */
 
-static size_t
-pages_for(size_t n)
-{
-    return (n >> ZK_HEAP_PAGE_SHIFT) + ((n & (ZK_HEAP_PAGE - 1)) != 0);
-}
-
 void *
 zk__large_alloc(struct zk_heap *h, size_t n, size_t align, bool zeroed)
 {
-    size_t pages = pages_for(n), bytes = pages << ZK_HEAP_PAGE_SHIFT;
+    size_t pages = zk_large_pages(n), bytes = pages << ZK_HEAP_PAGE_SHIFT;
     struct zk_span *s;
     uint32_t first;
 
@@ -47,17 +41,35 @@ zk__large_alloc(struct zk_heap *h, size_t n, size_t align, bool zeroed)
     return zk_span_base(s);
 }
 
+/* It is no block any more; its pages are still taken, and charged for. */
+static void
+forget(struct zk_span *s)
+{
+    zk__heap_unlink(s->heap, s);
+    (void)zk_add_relaxed(&s->heap->large, (size_t)0 - 1);
+    (void)zk_add_relaxed(&s->heap->large_bytes, (size_t)0 - zk_large_bytes(s));
+    zk__poison(zk_span_base(s), zk_large_bytes(s));
+}
+
 void
 zk__large_free(struct zk_span *s)
 {
     struct zk_heap *h = s->heap;
-    size_t pages = s->pages, bytes = zk_large_bytes(s);
+    size_t bytes = zk_large_bytes(s);
 
-    zk__heap_unlink(h, s);
-    (void)zk_add_relaxed(&h->large, (size_t)0 - 1);
-    (void)zk_add_relaxed(&h->large_bytes, (size_t)0 - bytes);
-    zk__poison(zk_span_base(s), bytes);
-    zk__pages_give(zk_span_first(s), pages);
+    forget(s);
+    zk__pages_give(zk_span_first(s), s->pages);
+    zk__heap_discharge(h, bytes);
+}
+
+void
+zk__large_free_old(struct zk_span *s, uint32_t since_ms)
+{
+    struct zk_heap *h = s->heap;
+    size_t bytes = zk_large_bytes(s);
+
+    forget(s);
+    zk__pages_give_old(zk_span_first(s), s->pages, since_ms);
     zk__heap_discharge(h, bytes);
 }
 
@@ -117,7 +129,7 @@ move(struct zk_span *s, size_t n)
 void *
 zk__large_resize(struct zk_span *s, size_t n)
 {
-    size_t pages = pages_for(n);
+    size_t pages = zk_large_pages(n);
 
     if (n > SIZE_MAX - ZK_HEAP_PAGE)
         return NULL;

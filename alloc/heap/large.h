@@ -21,6 +21,16 @@ void *zk__large_alloc(struct zk_heap *h, size_t n, size_t align, bool zeroed);
 /* pre: s is the record of a large block */
 void zk__large_free(struct zk_span *s);
 
+/* The same of a block that is free since since_ms, as zk__pages_give_old(). */
+void zk__large_free_old(struct zk_span *s, uint32_t since_ms);
+
+/* Pages of a block of n bytes. */
+static inline size_t
+zk_large_pages(size_t n)
+{
+    return (n >> ZK_HEAP_PAGE_SHIFT) + ((n & (ZK_HEAP_PAGE - 1)) != 0);
+}
+
 /*
  * The block with a size that is large as well; where it is now, or NULL: out of
  * memory, and it is as it was.

@@ -43,9 +43,8 @@ static struct {
     _Atomic uint32_t due_ms; /* something is to be released then; 0: nothing */
 } heap = {.lock = PTHREAD_MUTEX_INITIALIZER, .decay_ms = DECAY_DEFAULT};
 
-/* Milliseconds, to within a few; wraps around. Never 0. */
-static uint32_t
-now_ms(void)
+uint32_t
+zk__pages_now(void)
 {
     struct timespec t;
 
@@ -366,7 +365,7 @@ release_if_due(void)
     uint32_t due = zk_load_relaxed(&heap.due_ms);
     unsigned next;
 
-    if (ZK_LIKELY(due == 0 || (int32_t)(now_ms() - due) < 0))
+    if (ZK_LIKELY(due == 0 || (int32_t)(zk__pages_now() - due) < 0))
         return;
     (void)zk__pages_release(RELEASE_BYTES, zk__pages_decay(), &next);
 }
@@ -378,7 +377,7 @@ give_slack(size_t first, size_t end)
     if (first == end)
         return;
     name(first, end - first, ZK_RUN_FREE);
-    join(first, end - first, now_ms());
+    join(first, end - first, zk__pages_now());
 }
 
 uint32_t
@@ -453,18 +452,22 @@ zk__pages_are(uint32_t first, size_t n, unsigned kind)
 }
 
 void
-zk__pages_give(uint32_t first, size_t n)
+zk__pages_give_old(uint32_t first, size_t n, uint32_t since_ms)
 {
-    uint32_t now = now_ms();
-
     pthread_mutex_lock(&heap.lock);
     ZK_ASSERT(heap.taken >= n && first + n <= heap.top);
     name(first, n, ZK_RUN_FREE);
     heap.taken -= n;
     heap.retained += dirty_count(first, n);
-    join(first, n, now);
-    set_due(now + zk__pages_decay());
+    join(first, n, since_ms);
+    set_due(since_ms + zk__pages_decay());
     pthread_mutex_unlock(&heap.lock);
+}
+
+void
+zk__pages_give(uint32_t first, size_t n)
+{
+    zk__pages_give_old(first, n, zk__pages_now());
     release_if_due();
 }
 
@@ -553,7 +556,7 @@ size_t
 zk__pages_release(size_t bytes, unsigned decay_ms, unsigned *next_ms)
 {
     size_t most = bytes >> ZK_HEAP_PAGE_SHIFT, sum = 0;
-    uint32_t now = now_ms(), first;
+    uint32_t now = zk__pages_now(), first;
 
     *next_ms = 0;
     if (zk_load_relaxed(&zk__pages.base) == 0)

@@ -60,6 +60,7 @@
  * Kinds below ZK_CLASSES are spans of the process's heap, by their class.
  */
 enum {
+    ZK_RUN_ASIDE = 0xfa, /* the first page of a large block that is kept (aside.h) */
     ZK_RUN_OWNED = 0xfb, /* a span of a heap that somebody opened */
     ZK_RUN_LARGE = 0xfc,
     ZK_RUN_BUSY = 0xfd, /* taken, and nothing yet */
@@ -140,6 +141,15 @@ bool zk__pages_are(uint32_t first, size_t n, unsigned kind);
 
 /* Gives pages back that were taken. */
 void zk__pages_give(uint32_t first, size_t n);
+
+/*
+ * The same of pages that are free since since_ms (zk__pages_now()). Releases
+ * nothing meanwhile, whatever is due: the caller may hold a lock.
+ */
+void zk__pages_give_old(uint32_t first, size_t n, uint32_t since_ms);
+
+/* Milliseconds of a clock that wraps around, to within a few. Never 0. */
+uint32_t zk__pages_now(void);
 
 /* Takes the n pages that follow page `end - 1`, if all of them are free. */
 bool zk__pages_take_at(uint32_t end, size_t n, bool zeroed);

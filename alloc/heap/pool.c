@@ -229,38 +229,91 @@ zk__pool_take(struct zk_heap *h, unsigned class, uint32_t home, void **out,
     return taken;
 }
 
+/* Blocks on their way back that share a word of a span's bits. */
+struct group {
+    struct zk_span *span;
+    char *base;
+    size_t bytes; /* of the span; 0: there is none */
+    uint32_t word, count;
+    uint64_t bits;
+};
+
 static void
-put(struct zk_heap *h, unsigned class, uint32_t home, void *block)
+find_span(const struct zk_heap *h, unsigned class, const void *block,
+          struct group *g)
 {
-    struct zk_pool *p = &h->pools[class];
     size_t page = zk_page_of(block);
     size_t first = page - zk_run_back(zk_load_relaxed(&zk__pages.words[page]));
-    struct zk_span *s = zk_span_at(first);
-    size_t offset = (size_t)((char *)block - zk_page_address(first));
 
-    ZK_ASSERT(s->heap == h && s->class == class);
-    if (ZK_UNLIKELY(!zk__span_put(s, zk_class_index(class, offset))))
-        zk__misuse(ZK_MISUSE_TWICE, "an earlier free", block);
+    g->span = zk_span_at(first);
+    g->base = zk_page_address(first);
+    g->bytes = (size_t)zk__class[class].pages << ZK_HEAP_PAGE_SHIFT;
+    ZK_ASSERT(g->span->heap == h && g->span->class == class);
+    (void)h;
+}
+
+/* A block comes that is in the pool already, or in the group. */
+static _Noreturn void
+twice(const struct group *g, unsigned class, uint64_t bits)
+{
+    size_t index = (size_t)g->word * 64 + (size_t)__builtin_ctzll(bits);
+
+    zk__misuse(ZK_MISUSE_TWICE, "an earlier free",
+               g->base + index * zk__class[class].size);
+}
+
+static void
+put(struct zk_heap *h, unsigned class, uint32_t home, struct group *g)
+{
+    struct zk_pool *p = &h->pools[class];
+    struct zk_span *s = g->span;
+    uint64_t there = zk__span_put(s, g->word, g->bits, g->count);
+
+    if (ZK_UNLIKELY(there != 0))
+        twice(g, class, there);
     if (s->home != home)
-        zk_bump_relaxed(&p->remote, (uint64_t)1);
+        zk_bump_relaxed(&p->remote, (uint64_t)g->count);
     if (!s->listed)
         list_add(p, s);
-    if (s->free == zk__class[class].count)
+    g->bits = 0;
+    g->count = 0;
+    if (s->free == zk__class[class].count) {
+        g->bytes = 0;
         span_is_whole(h, class, s);
+    }
 }
 
 void
 zk__pool_give(struct zk_heap *h, unsigned class, uint32_t home, void *const *in,
               unsigned n)
 {
+    struct group g = {.bytes = 0};
     struct zk_pool *p;
 
     if (n == 0)
         return; /* there may be no heap either */
     p = &h->pools[class];
     pthread_mutex_lock(zk_pool_lock(h, class));
-    for (unsigned i = 0; i < n; i++)
-        put(h, class, home, in[i]);
+    for (unsigned i = 0; i < n; i++) {
+        size_t offset = (size_t)((char *)in[i] - g.base);
+        uint32_t index = zk_class_index(class, offset);
+
+        if (offset >= g.bytes || index / 64 != g.word) {
+            if (g.count != 0)
+                put(h, class, home, &g);
+            if (offset >= g.bytes) {
+                find_span(h, class, in[i], &g);
+                offset = (size_t)((char *)in[i] - g.base);
+                index = zk_class_index(class, offset);
+            }
+            g.word = index / 64;
+        }
+        if (ZK_UNLIKELY((g.bits >> index % 64 & 1) != 0))
+            twice(&g, class, UINT64_C(1) << index % 64);
+        g.bits |= UINT64_C(1) << index % 64;
+        g.count++;
+    }
+    put(h, class, home, &g);
     zk_bump_relaxed(&p->given, (uint64_t)n);
     zk_bump_relaxed(&p->drains, (uint64_t)1);
     pthread_mutex_unlock(zk_pool_lock(h, class));

@@ -46,7 +46,8 @@ describe(char *text, size_t n, const void *p)
     s = zk_span_at(page - zk_run_back(word));
     offset = (size_t)((const char *)p - zk_span_base(s));
     size = (size_t)s->pages << ZK_HEAP_PAGE_SHIFT;
-    if (zk_run_kind(word) != ZK_RUN_LARGE) {
+    if (zk_run_kind(word) != ZK_RUN_LARGE &&
+        zk_run_kind(word) != ZK_RUN_ASIDE) {
         size = zk__class[s->class].size;
         offset %= size;
     }

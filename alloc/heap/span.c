@@ -66,19 +66,20 @@ zk__span_take(struct zk_span *s, void **out, unsigned n)
     return taken;
 }
 
-bool
-zk__span_put(struct zk_span *s, uint32_t index)
+uint64_t
+zk__span_put(struct zk_span *s, uint32_t word, uint64_t bits,
+             uint32_t count)
 {
-    _Atomic uint64_t *word = &bits_of(s)[index / 64];
-    uint64_t set = zk_load_relaxed(word), bit = UINT64_C(1) << index % 64;
+    _Atomic uint64_t *at = &bits_of(s)[word];
+    uint64_t set = zk_load_relaxed(at);
 
-    if (ZK_UNLIKELY((set & bit) != 0))
-        return false;
-    zk_store_relaxed(word, set | bit);
-    if (index / 64 < s->hint)
-        s->hint = index / 64;
-    s->free++;
-    return true;
+    if (ZK_UNLIKELY((set & bits) != 0))
+        return set & bits;
+    zk_store_relaxed(at, set | bits);
+    if (word < s->hint)
+        s->hint = word;
+    s->free += count;
+    return 0;
 }
 
 bool

@@ -66,8 +66,13 @@ void zk__span_cut(struct zk_span *s, unsigned class);
  */
 unsigned zk__span_take(struct zk_span *s, void **out, unsigned n);
 
-/* Puts the block with this index in. False: it is there. */
-bool zk__span_put(struct zk_span *s, uint32_t index);
+/*
+ * Puts blocks in, whose bits are in one word: bit 0 is the block with the index
+ * 64 * word, and `count` of them are set. Returns those that are in already; then
+ * nothing was done.
+ */
+uint64_t zk__span_put(struct zk_span *s, uint32_t word, uint64_t bits,
+                      uint32_t count);
 
 /* Whether all blocks are in, by their bits. */
 bool zk__span_whole(const struct zk_span *s);

@@ -7,6 +7,7 @@
 #include <zkrt/heap.h>
 
 #include "alloc/heap.h"
+#include "private/bits.h"
 
 _Static_assert(ZK_HEAP_CLASSES == ZK_CLASSES, "the public number of classes");
 
@@ -30,7 +31,9 @@ add_classes(const struct zk_heap *h, zk_heap_stats_t *s)
     if (zk_debug() && !h->owned)
         zk__debug_waiting(waiting);
     s->caches = cached.caches;
-    s->cached = cached.bytes;
+    s->cached = cached.bytes + cached.aside_bytes;
+    s->large -= zk_min_size(cached.aside, s->large);
+    s->large_bytes -= zk_min_size(cached.aside_bytes, s->large_bytes);
     for (unsigned i = 0; i < ZK_CLASSES; i++) {
         const struct zk_pool *p = &h->pools[i];
         size_t in_caches = i < ZK_CACHED_CLASSES ? cached.blocks_of[i] : 0;

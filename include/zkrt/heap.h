@@ -129,9 +129,9 @@ typedef struct {
     size_t size;      /* set by the caller: sizeof(zk_heap_stats_t) */
     size_t limit;     /* SIZE_MAX: none */
     size_t allocated; /* bytes of blocks that the program has */
-    size_t cached;    /* bytes of blocks in caches */
+    size_t cached;    /* bytes of blocks in caches, large ones too */
     size_t active;    /* bytes of spans and large blocks */
-    size_t large;     /* large blocks, above 512 KiB */
+    size_t large;     /* large blocks, above 512 KiB, that the program has */
     size_t large_bytes;
     size_t caches;
     uint64_t refills, drains; /* batches from and to the pools */

@@ -164,6 +164,49 @@ free_twice_large(void *arg)
     return 9;
 }
 
+/* The thread keeps it for its next one. */
+static int
+free_twice_kept(void *arg)
+{
+    void *p = zk_malloc(MIB);
+
+    (void)arg;
+    release(p);
+    release(p);
+    return 9;
+}
+
+static void *
+release_it(void *p)
+{
+    release(p);
+    return NULL;
+}
+
+static int
+free_twice_kept_by_two(void *arg)
+{
+    void *p = zk_malloc(MIB);
+    pthread_t thread;
+
+    (void)arg;
+    release(p);
+    if (pthread_create(&thread, NULL, release_it, p) != 0)
+        return 8;
+    pthread_join(thread, NULL);
+    return 9;
+}
+
+static int
+grow_what_is_kept(void *arg)
+{
+    char *p = zk_malloc(MIB);
+
+    (void)arg;
+    release(p);
+    return change(p, 6 * MIB) != NULL;
+}
+
 static int
 free_twice_uncached(void *arg)
 {
@@ -208,6 +251,9 @@ test_a_double_free_is_reported(void **state)
     static const struct misuse cases[] = {
         CASE(free_twice, ALWAYS, "zk_free", "is free already"),
         CASE(free_twice_large, ALWAYS, "zk_free", "is free already"),
+        CASE(free_twice_kept, ALWAYS, "zk_free", "is free already"),
+        CASE(free_twice_kept_by_two, ALWAYS, "zk_free", "is free already"),
+        CASE(grow_what_is_kept, ALWAYS, "realloc", "is free already"),
         CASE(free_twice_uncached, ALWAYS, "zk_free", "is free already"),
         CASE(grow_what_is_free, ALWAYS, "realloc", "is free already"),
         CASE(free_twice_in_a_heap_of_ones_own, 0, "", ""),
@@ -701,6 +747,31 @@ overwrite_a_large_blocks_pages_and_grow(void *arg)
     return change(p, 6 * MIB) != NULL ? 9 : 8;
 }
 
+/* While its thread keeps it, and nobody has it. */
+static int
+overwrite_a_kept_blocks_pages(void *arg)
+{
+    void *p = zk_malloc(MIB);
+
+    (void)arg;
+    release(p);
+    if (zk_debug())
+        return heap_works(); /* nothing is kept */
+    record_of(p)->pages += 10;
+    return allocate(MIB) != NULL ? 9 : 8;
+}
+
+static int
+overwrite_what_a_thread_keeps(void *arg)
+{
+    (void)arg;
+    release(allocate(MIB));
+    if (zk_debug())
+        return heap_works();
+    (void)zk_add_relaxed(&zk__cache->aside, (uint64_t)1);
+    return allocate(MIB) != NULL ? 9 : 8;
+}
+
 static void
 test_a_header_that_is_overwritten_is_reported_or_was_never_there(void **state)
 {
@@ -715,6 +786,10 @@ test_a_header_that_is_overwritten_is_reported_or_was_never_there(void **state)
              "has a record that was overwritten"),
         CASE(overwrite_a_large_blocks_pages_and_grow, ALWAYS, "realloc",
              "has a record that was overwritten"),
+        CASE(overwrite_a_kept_blocks_pages, ALWAYS & ~DEBUG,
+             "the heap's own records", "has a record that was overwritten"),
+        CASE(overwrite_what_a_thread_keeps, ALWAYS & ~DEBUG,
+             "the heap's own records", "has a record that was overwritten"),
     };
 
     (void)state;

@@ -57,6 +57,17 @@ test_a_new_span_has_each_block_once(void **state)
     }
 }
 
+/* One block. False: it is there. */
+static bool
+put(struct zk_span *s, uint32_t index)
+{
+    uint64_t bit = UINT64_C(1) << index % 64;
+    uint64_t there = zk__span_put(s, index / 64, bit, 1);
+
+    assert_true(there == 0 || there == bit);
+    return there == 0;
+}
+
 static void
 test_the_lowest_blocks_come_first_and_the_lowest_is_the_last(void **state)
 {
@@ -68,8 +79,8 @@ test_the_lowest_blocks_come_first_and_the_lowest_is_the_last(void **state)
     assert_int_equal(zk__span_take(s, out, 100), 100);
     for (size_t i = 0; i < 100; i++)
         assert_ptr_equal(out[i], zk_span_base(s) + (99 - i) * (size_t)192);
-    assert_true(zk__span_put(s, 50));
-    assert_true(zk__span_put(s, 7));
+    assert_true(put(s, 50));
+    assert_true(put(s, 7));
     assert_int_equal(zk__span_take(s, out, 3), 3);
     assert_ptr_equal(out[2], zk_span_base(s) + (size_t)7 * 192);
     assert_ptr_equal(out[1], zk_span_base(s) + (size_t)50 * 192);
@@ -86,13 +97,36 @@ test_a_block_comes_back_once(void **state)
 
     (void)state;
     assert_true(zk__span_has(s, 63) && zk__span_has(s, 64));
-    assert_false(zk__span_put(s, 3)); /* never taken */
+    assert_false(put(s, 3)); /* never taken */
     assert_int_equal(zk__span_take(s, out, 65), 65);
     assert_false(zk__span_has(s, 64));
     assert_true(zk__span_has(s, 65));
-    assert_true(zk__span_put(s, 64));
-    assert_false(zk__span_put(s, 64));
+    assert_true(put(s, 64));
+    assert_false(put(s, 64));
     assert_int_equal(s->free, zk__class[class].count - 64);
+    drop(s);
+}
+
+static void
+test_blocks_of_a_word_come_back_together_or_not_at_all(void **state)
+{
+    unsigned class = zk_class_of(64);
+    struct zk_span *s = make(class);
+    void *out[200];
+
+    (void)state;
+    assert_int_equal(zk__span_take(s, out, 130), 130);
+    assert_int_equal(zk__span_put(s, 1, UINT64_MAX << 60, 4), 0);
+    assert_int_equal(s->free, zk__class[class].count - 126);
+    assert_true(zk__span_has(s, 124) && !zk__span_has(s, 123));
+    assert_int_equal(zk__span_put(s, 1, UINT64_C(7) << 58, 3),
+                     UINT64_C(1) << 60);
+    assert_int_equal(s->free, zk__class[class].count - 126);
+    assert_false(zk__span_has(s, 122) || zk__span_has(s, 123));
+    assert_int_equal(zk__span_put(s, 0, UINT64_MAX, 64), 0);
+    assert_int_equal(zk__span_take(s, out, 65), 65);
+    assert_ptr_equal(out[64], zk_span_base(s));
+    assert_ptr_equal(out[0], zk_span_base(s) + (size_t)124 * 64);
     drop(s);
 }
 
@@ -116,7 +150,7 @@ test_random_takes_and_puts_agree_with_a_model(void **state)
             unsigned n;
 
             if (test_below(&r, 3) != 0) {
-                assert_int_equal(zk__span_put(s, index), !in[index]);
+                assert_int_equal(put(s, index), !in[index]);
                 have += !in[index];
                 in[index] = true;
             } else {
@@ -144,6 +178,8 @@ main(void)
         cmocka_unit_test(
             test_the_lowest_blocks_come_first_and_the_lowest_is_the_last),
         cmocka_unit_test(test_a_block_comes_back_once),
+        cmocka_unit_test(
+            test_blocks_of_a_word_come_back_together_or_not_at_all),
         cmocka_unit_test(test_random_takes_and_puts_agree_with_a_model),
     };
 
