@@ -125,6 +125,9 @@ describe_steals(struct zk_writer *w, const zk_runtime_t *lane)
         return;
     for (unsigned far = 0; far < ZK_DISTANCES; far++)
         zk__write_number(w, names[far], stats.steals_at[far]);
+    zk__write_number(w, "outside_queues", lane->ndomains);
+    zk__write_number(w, "outside_taken_on_its_node", stats.outside_near);
+    zk__write_number(w, "outside_taken_elsewhere", stats.outside_far);
 }
 
 static void

@@ -149,7 +149,7 @@ submit(struct zk_job *job, struct zk_task task)
         err = ZK_ESTALE;
     else if (zk__cancelled(job->phase_id))
         err = ZK_ECANCELED;
-    else if (!zk__inbox_put(&lane->inbox, task))
+    else if (!zk__domain_put(lane, task))
         err = ZK_ENOMEM;
     if (err != ZK_OK) {
         zk_sub_seq_cst(&job->far_pushed, (uint64_t)1);

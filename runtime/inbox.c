@@ -63,6 +63,12 @@ zk__inbox_fini(struct zk_inbox *box)
     pthread_mutex_destroy(&box->lock);
 }
 
+void
+zk__inbox_gather(struct zk_inbox *box, unsigned node)
+{
+    zk__os_gather(box->tasks, box->capacity * sizeof *box->tasks, node);
+}
+
 bool
 zk__inbox_put(struct zk_inbox *box, struct zk_task task)
 {

@@ -1,5 +1,5 @@
 /*
- * inbox.h - the lane's queue for tasks that come from outside.
+ * inbox.h - a queue for tasks that come from outside; see domain.h.
  *
  * Owns:   a list under a lock, in pages of its own.
  * Never:  is touched on the way of a task that a worker pushes and runs. `count`
@@ -26,6 +26,9 @@ struct zk_inbox {
  * back by a thief, and a phase makes no system call. */
 void zk__inbox_init(struct zk_inbox *box);
 void zk__inbox_fini(struct zk_inbox *box);
+
+/* Moves its pages to a node. */
+void zk__inbox_gather(struct zk_inbox *box, unsigned node);
 
 /* False: no memory; nothing changed. */
 bool zk__inbox_put(struct zk_inbox *box, struct zk_task task);

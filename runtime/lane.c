@@ -66,7 +66,7 @@ become_serial(zk_runtime_t *lane)
     zk_store_relaxed(&lane->searching, 0u);
     zk_store_relaxed(&lane->tokens, 0u);
     zk_store_relaxed(&lane->waiters, 0u);
-    zk__inbox_init(&lane->inbox);
+    zk__domains_forked(lane);
     pthread_mutex_init(&lane->lock, NULL);
     zk__warm_forked(lane);
     pthread_mutex_init(&lane->watch_lock, NULL);
@@ -229,7 +229,6 @@ init_numa(zk_runtime_t *lane)
     const struct zk_topology *t = lane->topology;
     struct zk_numa *numa = &lane->numa;
 
-    lane->nodes = (int *)(void *)&lane->slots[lane->nslots];
     *numa = (struct zk_numa){.mode = lane->config.numa,
                              .nodes = lane->config.numa_nodes,
                              .of_slot = lane->nodes,
@@ -251,6 +250,11 @@ init_numa(zk_runtime_t *lane)
         if (i == 0 || i >= lane->nworkers) /* see init_deques() */
             zk__lane_gather(lane, &lane->slots[i]);
     }
+    for (unsigned i = 0;
+         i < lane->ndomains && lane->ndomains > 1 && numa->mode != ZK_NUMA_OFF;
+         i++)
+        zk__inbox_gather(&lane->domains[i].inbox,
+                         t->pus[lane->domains[i].pu].node);
 }
 
 /* A worker that is a thread of ours touches its own, once it is on its core. */
@@ -282,7 +286,7 @@ destroy(zk_runtime_t *lane)
         zk__deque_fini(&lane->slots[i].deque);
         zk__forks_fini(&lane->slots[i].forks);
     }
-    zk__inbox_fini(&lane->inbox);
+    zk__domains_fini(lane);
     pthread_mutex_destroy(&lane->lock);
     pthread_mutex_destroy(&lane->watch_lock);
     zk__places_free(&lane->plan.places);
@@ -396,9 +400,13 @@ zk__lane_decide(struct zk_opening *o, const zk_options_t *options)
 static zk_runtime_t *
 new_record(const struct zk_opening *o)
 {
+    const struct zk_topology *t = o->part.npus != 0 ? &o->part : o->topology;
     unsigned nslots = o->plan.workers + o->config.spare_slots;
-    size_t bytes =
-        sizeof(zk_runtime_t) + nslots * (sizeof(struct zk_slot) + sizeof(int));
+    unsigned room = zk__domain_room(t, o->plan.workers);
+    unsigned ncpus = zk__domain_cpus(t);
+    size_t bytes = sizeof(zk_runtime_t) +
+                   nslots * (sizeof(struct zk_slot) + sizeof(int)) +
+                   room * sizeof(struct zk_domain) + ncpus * sizeof(uint16_t);
     zk_runtime_t *lane;
 
     bytes = zk_round_up(bytes, zk__os_page());
@@ -412,9 +420,12 @@ new_record(const struct zk_opening *o)
     lane->records = bytes;
     lane->nworkers = o->plan.workers;
     lane->nslots = nslots;
+    lane->domains = (struct zk_domain *)(void *)&lane->slots[nslots];
+    lane->nodes = (int *)(void *)&lane->domains[room];
+    lane->domain_of_cpu = (uint16_t *)(void *)&lane->nodes[nslots];
+    lane->ncpus = ncpus;
     lane->crowded = lane->nworkers > lane->topology->npus;
     lane->borrows = o->borrows;
-    zk__inbox_init(&lane->inbox);
     pthread_mutex_init(&lane->lock, NULL);
     pthread_mutex_init(&lane->learn_lock, NULL);
     pthread_mutex_init(&lane->watch_lock, NULL);
@@ -442,6 +453,7 @@ zk__lane_open(zk_runtime_t **out, const struct zk_opening *o)
     zk_store_relaxed(&lane->outside->open, true);
     zk__pages_set_decay(lane->config.decay_ms);
     init_slots(lane);
+    zk__domains_init(lane);
     zk__budget_decide(lane);
     init_numa(lane);
     enter_registry(lane);

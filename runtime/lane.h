@@ -26,9 +26,9 @@
 #include "private/topology.h"
 #include "runtime/config.h"
 #include "runtime/deque.h"
+#include "runtime/domain.h"
 #include "runtime/fork.h"
 #include "runtime/frame.h"
-#include "runtime/inbox.h"
 #include "runtime/job.h"
 #include "runtime/learn.h"
 #include "runtime/plan.h"
@@ -91,12 +91,14 @@ struct zk_slot {
     ZK_ALIGNED_LINE zk_runtime_t *lane;
     unsigned index;
     unsigned pu;              /* of the topology: the first of its place */
+    unsigned domain;          /* its index */
     struct zk_phase *phase;   /* of the running task */
     const struct zk_job *job; /* of the running task; NULL: none runs */
     int64_t frame;            /* the deque's mark when the task began */
     int64_t floor;            /* the same of the innermost zk_isolate() */
     uint64_t random;
-    uint64_t jobs; /* bound here so far */
+    uint64_t jobs;                       /* bound here so far */
+    unsigned near_in_a_row, looks_aside; /* see domain.c */
     pthread_t thread;
     _Atomic(struct zk_lease *) lease; /* who may take its tasks: see lease.c */
 
@@ -118,13 +120,17 @@ struct zk_slot {
     /* Statistics: written by the slot, read by anyone. */
     ZK_ALIGNED_LINE _Atomic uint64_t steals[ZK_DISTANCES]; /* by how far */
     _Atomic uint64_t sleeps;
+    _Atomic uint64_t outside_near, outside_far; /* taken from inboxes */
 };
 
 struct zk_runtime {
-    struct zk_config config; /* constant once open */
-    struct zk_plan plan;     /* the same */
-    struct zk_numa numa;     /* the same */
-    int *nodes;              /* the same: of each slot, behind them */
+    struct zk_config config;   /* constant once open */
+    struct zk_plan plan;       /* the same */
+    struct zk_numa numa;       /* the same */
+    struct zk_domain *domains; /* behind the slots */
+    int *nodes;              /* constant once open: of each slot, behind them */
+    uint16_t *domain_of_cpu; /* the same, and behind those */
+    unsigned ndomains, ncpus; /* how many of both */
     const struct zk_topology *topology;
     struct zk_topology part; /* the same, where it is one node of several */
     uint64_t serial;         /* differs for every lane ever opened */
@@ -141,8 +147,7 @@ struct zk_runtime {
     size_t memory_limit; /* the container's when the lane was opened */
 
     /* Idle workers: see worker.c. */
-    ZK_ALIGNED_LINE _Atomic uint32_t idle_event; /* futex */
-    _Atomic uint32_t sleepers;
+    ZK_ALIGNED_LINE _Atomic uint32_t sleepers;
     _Atomic uint32_t searching;
     _Atomic uint32_t tokens;
     _Atomic bool closing;
@@ -170,8 +175,6 @@ struct zk_runtime {
     _Atomic int numa_error; /* errno of a refusal, or 0 */
     _Atomic bool hide_refused, show_refused, lock_refused; /* secret phases */
     _Atomic unsigned guests; /* slots at and above workers + this: never used */
-
-    ZK_ALIGNED_LINE struct zk_inbox inbox;
 
     pthread_mutex_t lock; /* starting threads, and the pool of phases */
     struct zk_phase *phases[ZK_MAX_PHASES];
@@ -353,7 +356,7 @@ zk__lane_slots(const zk_runtime_t *lane)
 
 /* ---- task.c ---- */
 
-/* Runs one task that was taken from a deque or the inbox. */
+/* Runs one task that was taken from a deque or an inbox. */
 void zk__task_run(struct zk_slot *self, struct zk_task task);
 
 /*
@@ -377,7 +380,8 @@ bool zk__worker_find(struct zk_slot *self, struct zk_task *task);
 /* Runs a task from elsewhere and all that it leaves in the own deque. */
 void zk__worker_work_on(struct zk_slot *self, struct zk_task task);
 
-/* After a push: lets a sleeping worker know, unless one is looking already. */
+/* After a push: lets a sleeping worker know, of the caller's node where one sleeps
+ * there, unless one is looking already. */
 void zk__worker_wake(zk_runtime_t *lane);
 
 /* Counts a task that the slot has taken from another one's deque. */
@@ -386,7 +390,7 @@ void zk__worker_stole(struct zk_slot *self, const struct zk_slot *from);
 /* Makes every worker look around, for close. */
 void zk__worker_wake_all(zk_runtime_t *lane);
 
-/* There is memory to release: one sleeper looks at the time. */
+/* There is memory to release: one sleeper of each node looks at the time. */
 void zk__worker_wake_for_release(zk_runtime_t *lane);
 
 /* ---- wait.c ---- */

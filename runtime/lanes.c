@@ -114,7 +114,8 @@ open_parts(zk_lanes_t *lanes, const struct zk_opening *whole)
             err = open_one(lanes, &o);
         }
     if (err == ZK_OK && workers != whole->plan.workers)
-        err = ZK_ENOMEM; /* for the part of a node, whose workers would be missing */
+        err =
+            ZK_ENOMEM; /* for the part of a node, whose workers would be missing */
     return err;
 }
 

@@ -57,7 +57,7 @@ zk__lease_wake(zk_runtime_t *lane)
 {
     const struct zk_slot *self = zk__thread.slot;
     bool leased = self != NULL && zk_load_relaxed(&self->lease) != NULL;
-    bool outside = zk_load_relaxed(&lane->inbox.count) != 0;
+    bool outside = zk__domain_waiting(lane, 0) != lane->ndomains;
 
     if (zk_load_relaxed(&lane->lent_asleep) != 0) {
         zk_add_seq_cst(&lane->lent_event, 1u);
@@ -82,7 +82,7 @@ to_inbox(struct zk_slot *self, struct zk_task task)
 {
     zk_runtime_t *lane = self->lane;
 
-    if (!zk__inbox_put(&lane->inbox, task)) {
+    if (!zk__domain_put(lane, task)) {
         zk__task_run(self, task); /* progress comes first */
         return;
     }
@@ -249,13 +249,13 @@ zk__lease_serve(struct zk_slot *self)
     while (!zk_load_acquire(&lane->closing)) {
         uint32_t seen = zk_load_seq_cst(&lane->service_event);
 
-        if (zk__inbox_take(&lane->inbox, NULL, NULL, &task)) {
+        if (zk__domain_take(self, NULL, NULL, &task)) {
             zk__worker_work_on(self, task);
             continue;
         }
         zk_store_seq_cst(&lane->service_asleep, 1u);
         zk_fence_seq_cst(); /* F9 = F3: we see what was put, or are seen */
-        if (zk_load_relaxed(&lane->inbox.count) == 0 &&
+        if (zk__domain_waiting(lane, 0) == lane->ndomains &&
             !zk_load_seq_cst(&lane->closing))
             zk__futex_wait(&lane->service_event, seen, ZK_FOREVER);
         zk_store_seq_cst(&lane->service_asleep, 0u);

@@ -93,7 +93,7 @@ zk__member_leave(struct zk_slot *self)
     /* Tasks that nobody waited for go where others can find them. */
     while (zk__deque_pop(&self->deque, 0, &task)) {
         zk__lane_start_one(lane);
-        if (!zk__inbox_put(&lane->inbox, task))
+        if (!zk__domain_put(lane, task))
             zk__task_run(self, task);
         else
             zk__worker_wake(lane);

@@ -100,6 +100,8 @@ zk_runtime_stats(const zk_runtime_t *lane, zk_runtime_stats_t *stats)
             stats->steals_at[far] +=
                 zk_load_relaxed(&lane->slots[i].steals[far]);
         stats->sleeps += zk_load_relaxed(&lane->slots[i].sleeps);
+        stats->outside_near += zk_load_relaxed(&lane->slots[i].outside_near);
+        stats->outside_far += zk_load_relaxed(&lane->slots[i].outside_far);
     }
     for (unsigned far = 0; far < ZK_DISTANCES; far++)
         stats->steals += stats->steals_at[far];

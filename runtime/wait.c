@@ -9,14 +9,14 @@
  *
  *   1  tasks in its own deque that were pushed since the job was bound: the
  *      job's own and those of what it ran meanwhile;
- *   2  tasks of the job that came through the inbox;
+ *   2  tasks of the job that came through an inbox;
  *   3  tasks of a thief: leapfrogging, after Wagner and Calder, "Leapfrogging: a
  *      portable technique for implementing efficient futures" (PPoPP 1993);
  *   4  tasks of the job at the top of anybody's deque, for whoever pushed them
  *      may be busy, or wait for us.
  *
  * A thread that has nothing of this to run, and naps, hands older tasks of its
- * own deque over to the inbox: who waits elsewhere for one of them, or this very
+ * own deque over to an inbox: who waits elsewhere for one of them, or this very
  * thread when it is a task of the job, would not get at it otherwise.
  *
  * Inside of zk_isolate() the first of them are those only that were pushed since it
@@ -30,7 +30,7 @@
  *     deque is empty again. So whatever is in a deque descends from its root.
  * L2  root_seq grows with each change. If it was the same before and after a
  *     steal, then what was stolen descends from the root read in between.
- *     Otherwise it may be a stranger's: it is put into the inbox, where those
+ *     Otherwise it may be a stranger's: it is put into an inbox, where those
  *     who may run it will find it.
  *
  * L3 -> A3   pushes come after the root was set: whoever steals a task sees a
@@ -155,7 +155,7 @@ steal_back(struct zk_slot *self, const struct zk_job *job, struct zk_task *task)
         }
         /* L2. Without room in the inbox it is ours after all: it is a task like
          * any other, and the rule yields to progress. */
-        if (!zk__inbox_put(&lane->inbox, *task))
+        if (!zk__domain_put(lane, *task))
             return true;
         zk__worker_wake(lane);
         zk__wait_wake(lane);
@@ -182,7 +182,7 @@ steal_own(struct zk_slot *self, const struct zk_job *job, struct zk_task *task)
     return false;
 }
 
-/* Puts what is in the own deque into the inbox. */
+/* Puts what is in the own deque into an inbox. */
 static void
 hand_over(struct zk_slot *self)
 {
@@ -190,7 +190,7 @@ hand_over(struct zk_slot *self)
     struct zk_task task;
 
     while (zk__deque_steal(&self->deque, &task)) {
-        if (!zk__inbox_put(&lane->inbox, task))
+        if (!zk__domain_put(lane, task))
             zk__task_run(self, task); /* progress comes first */
         zk__worker_wake(lane);
     }
@@ -224,7 +224,7 @@ zk__wait_job(struct zk_slot *self, struct zk_job *job)
             zk__task_run(self, task);
         if (zk__job_done(job))
             return;
-        if (zk__inbox_take(&self->lane->inbox, belongs_to_job, job, &task)) {
+        if (zk__domain_take(self, belongs_to_job, job, &task)) {
             zk__task_run(self, task);
         } else if (zk__deque_empty(&self->deque) &&
                    (steal_back(self, job, &task) ||
@@ -292,7 +292,7 @@ zk__wait_phase(struct zk_slot *self, struct zk_phase *phase)
         if (zk__phase_quiet(phase))
             return;
         if (self != NULL &&
-            zk__inbox_take(&phase->lane->inbox, belongs_to_phase, phase, &task))
+            zk__domain_take(self, belongs_to_phase, phase, &task))
             zk__task_run(self, task);
         else
             be_patient(phase->lane, &patience, phase_is_quiet, phase);

@@ -5,8 +5,9 @@
  * Never:  waits for a particular job (wait.c does).
  *
  * A worker without a task searches: it tries the deques of the others, nearest
- * first, and the inbox. After spin_us without luck it sleeps on idle_event. Who
- * pushes a task wakes one sleeper, unless somebody searches already. A searcher
+ * first, and the inboxes. After spin_us without luck it sleeps on the idle_event of
+ * its node. Who pushes a task wakes one sleeper, of its own node where one sleeps
+ * there, unless somebody searches already. A searcher
  * that finds something, and sees more, wakes two: as long as there is more, and
  * no more of them search than are awake. So a burst of tasks wakes the workers as
  * a tree, a single task wakes one, and pushing costs no system call while anybody
@@ -105,35 +106,56 @@ zk__worker_find(struct zk_slot *self, struct zk_task *task)
             return true;
     if (zk_load_relaxed(&self->lease) != NULL)
         return false; /* what comes from outside is not of it */
-    return zk__inbox_take(&self->lane->inbox, NULL, NULL, task);
+    return zk__domain_find(self, task);
 }
 
 /* ---- sleeping and waking ---------------------------------------------- */
 
 /*
- * Sends a sleeper off to search, unless `limit` do already. It is counted as
- * searching from here on, so that the next pusher does not wake another one before
- * it has even started; the token says who it is, since a futex may wake anybody or
- * nobody.
+ * A sleeper is to search, unless `limit` do already: then it is to be roused. It is
+ * counted as searching from here on, so that the next pusher does not wake another one
+ * before it has even started; the token says who it is, since a futex may wake anybody
+ * or nobody.
  *
  * W3  A token stands for one count of `searching` whose worker has not taken it
  *     up yet. No worker falls asleep while there is one.
+ * W4  Any sleeper may take any token, wherever it was meant to be taken. So who adds
+ *     one, and who wakes and leaves one, then rouses somebody who is still counted as
+ *     asleep; and who wakes is first no longer counted, then looks for tokens. Either
+ *     who was roused looks, or it has woken in between and looks, too.
  */
-static void
-wake_one(zk_runtime_t *lane, uint32_t limit)
+static inline bool
+send_one(zk_runtime_t *lane, uint32_t limit)
 {
     uint32_t searching = zk_load_relaxed(&lane->searching);
 
     if (ZK_UNLIKELY(zk__lender() != NULL) && zk__lease_wake(lane))
-        return;
+        return false;
     do {
         if (searching >= limit ||
             zk_load_relaxed(&lane->sleepers) <= zk_load_relaxed(&lane->tokens))
-            return;
+            return false;
     } while (!zk_cas_seq_cst(&lane->searching, &searching, searching + 1));
     zk_add_seq_cst(&lane->tokens, 1u);
-    zk_add_seq_cst(&lane->idle_event, 1u);
-    zk__futex_wake(&lane->idle_event, 1);
+    return true;
+}
+
+/* Of the domain `near` where one sleeps there (W4). */
+static void
+rouse(zk_runtime_t *lane, unsigned near)
+{
+    unsigned n = lane->ndomains;
+
+    for (unsigned k = 0; k < n; k++) {
+        struct zk_domain *d =
+            &lane->domains[near + k < n ? near + k : near + k - n];
+
+        if (zk_load_seq_cst(&d->asleep) == 0)
+            continue;
+        zk_add_seq_cst(&d->idle_event, 1u);
+        zk__futex_wake(&d->idle_event, 1);
+        return;
+    }
 }
 
 static bool
@@ -147,19 +169,30 @@ take_token(zk_runtime_t *lane)
     return false;
 }
 
+/* Apart, so that a push that wakes nobody saves no registers. */
+__attribute__((noinline)) static void
+wake_near_us(zk_runtime_t *lane)
+{
+    if (send_one(lane, 1))
+        rouse(lane, zk__domain_here(lane));
+}
+
 void
 zk__worker_wake(zk_runtime_t *lane)
 {
     zk_fence_seq_cst(); /* F3 = F4 (W2) */
-    if (zk_load_relaxed(&lane->searching) == 0)
-        wake_one(lane, 1);
+    if (zk_load_relaxed(&lane->searching) == 0 &&
+        (zk_load_relaxed(&lane->sleepers) != 0 || zk__lender() != NULL))
+        wake_near_us(lane);
 }
 
 void
 zk__worker_wake_all(zk_runtime_t *lane)
 {
-    zk_add_seq_cst(&lane->idle_event, 1u);
-    zk__futex_wake(&lane->idle_event, INT32_MAX);
+    for (unsigned i = 0; i < lane->ndomains; i++) {
+        zk_add_seq_cst(&lane->domains[i].idle_event, 1u);
+        zk__futex_wake(&lane->domains[i].idle_event, INT32_MAX);
+    }
 }
 
 void
@@ -167,12 +200,19 @@ zk__worker_wake_for_release(zk_runtime_t *lane)
 {
     if (zk_load_relaxed(&lane->sleepers) == 0)
         return; /* who goes to sleep later looks at the time first */
-    zk_add_seq_cst(&lane->idle_event, 1u);
-    zk__futex_wake(&lane->idle_event, 1);
+    for (unsigned i = 0; i < lane->ndomains; i++) {
+        struct zk_domain *d = &lane->domains[i];
+
+        if (zk_load_relaxed(&d->asleep) == 0)
+            continue;
+        zk_add_seq_cst(&d->idle_event, 1u);
+        zk__futex_wake(&d->idle_event, 1);
+    }
 }
 
-/* Whether anybody has a task to take; beginning with our neighbour's deque. */
-static bool
+/* Near whom there is a task to take, beginning with our neighbour's deque; the number
+ * of domains: there is none. */
+static unsigned
 work_in_sight(const struct zk_slot *self)
 {
     const zk_runtime_t *lane = self->lane;
@@ -180,11 +220,12 @@ work_in_sight(const struct zk_slot *self)
 
     for (unsigned k = 1; k <= n; k++) {
         unsigned at = self->index + k;
+        const struct zk_slot *s = &lane->slots[at < n ? at : at - n];
 
-        if (!zk__deque_empty(&lane->slots[at < n ? at : at - n].deque))
-            return true;
+        if (!zk__deque_empty(&s->deque))
+            return s->domain;
     }
-    return zk_load_relaxed(&lane->inbox.count) != 0;
+    return zk__domain_waiting(lane, self->domain);
 }
 
 /* The searcher has found a task. */
@@ -193,16 +234,20 @@ stop_searching(const struct zk_slot *self)
 {
     zk_runtime_t *lane = self->lane;
     uint32_t threads, sleepers, awake;
+    unsigned near;
 
     zk_sub_seq_cst(&lane->searching, 1u); /* W1 */
     zk_fence_seq_cst();                   /* F4 = F3 */
     sleepers = zk_load_relaxed(&lane->sleepers);
-    if ((sleepers == 0 && zk__lender() == NULL) || !work_in_sight(self))
+    if (sleepers == 0 && zk__lender() == NULL)
+        return;
+    near = work_in_sight(self);
+    if (near == lane->ndomains)
         return; /* who pushes from here on sees that we have gone */
     threads = zk_load_relaxed(&lane->threads);
     awake = threads > sleepers ? threads - sleepers : 1;
-    wake_one(lane, awake);
-    wake_one(lane, awake);
+    for (int i = 0; i < 2 && send_one(lane, awake); i++)
+        rouse(lane, near);
 }
 
 /*
@@ -213,14 +258,17 @@ static bool
 sleep_unless_work(struct zk_slot *self, struct zk_task *task)
 {
     zk_runtime_t *lane = self->lane;
+    struct zk_domain *here = &lane->domains[self->domain];
     bool found, sent = false;
 
     zk_add_seq_cst(&lane->sleepers, 1u);
+    zk_add_seq_cst(&here->asleep, 1u);
     zk_sub_seq_cst(&lane->searching, 1u); /* W1 */
     zk_fence_seq_cst();                   /* F4 = F3 */
+    self->looks_aside = ZK_LOOKS_ASIDE;   /* E3: everywhere */
     found = zk__worker_find(self, task);
     while (!found && !zk_load_seq_cst(&lane->closing)) {
-        uint32_t seen = zk_load_seq_cst(&lane->idle_event);
+        uint32_t seen = zk_load_seq_cst(&here->idle_event);
 
         sent = take_token(lane); /* W3 */
         if (sent || zk_load_seq_cst(&lane->closing))
@@ -230,11 +278,14 @@ sleep_unless_work(struct zk_slot *self, struct zk_task *task)
         if (sleep_ns == 0)
             continue; /* there may be a task by now */
         zk_bump_relaxed(&self->sleeps, (uint64_t)1);
-        zk__futex_wait(&lane->idle_event, seen, sleep_ns);
+        zk__futex_wait(&here->idle_event, seen, sleep_ns);
     }
+    zk_sub_seq_cst(&here->asleep, 1u);
     zk_sub_seq_cst(&lane->sleepers, 1u);
     if (!sent && !take_token(lane))
         zk_add_seq_cst(&lane->searching, 1u);
+    if (lane->ndomains > 1 && zk_load_seq_cst(&lane->tokens) != 0)
+        rouse(lane, self->domain); /* W4 */
     return found;
 }
 

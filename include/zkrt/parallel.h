@@ -229,7 +229,8 @@ typedef struct zk_group {
  * awaited by the end of the phase, or outside of one by zk_runtime_close().
  *
  * Thread: any. From a thread that is not in the lane the task goes through the
- *         lane's queue; such a lane of one worker starts one thread for it.
+ *         queue of the node that it runs on, and workers of that node take it
+ *         first; a lane of one worker starts one thread for it.
  * Cost:   no allocation, unless a deque grows.
  * Errors: ZK_EINVAL  fn is NULL
  *         ZK_ENOMEM  the queue could not grow; the task was not added

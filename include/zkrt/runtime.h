@@ -312,6 +312,11 @@ typedef struct {
                                  node, from a nearest node, from farther off */
     uint64_t shared_bytes;    /* now, in regions (shared.h) of all lanes */
     uint64_t shared_regions;
+    uint64_t
+        outside_near; /* tasks from outside that a worker of the submitter's
+                              node has taken, and of another one. (With them what
+                              a waiting thread has handed to others.) */
+    uint64_t outside_far;
 } zk_runtime_stats_t;
 
 ZK_API ZK_NODISCARD zk_err_t zk_runtime_stats(const zk_runtime_t *lane,

@@ -205,7 +205,7 @@ test_workers_sleep_through_phases_without_work(void **state)
            zk_load_seq_cst(&lane->searching) != 0)
         usleep(100);
 
-    uint32_t events = zk_load_seq_cst(&lane->idle_event);
+    uint32_t events = zk_load_seq_cst(&lane->domains[0].idle_event);
     uint64_t epoch = test_phase_stats().epoch;
 
     for (unsigned i = 0; i < 1000; i++) {
@@ -215,7 +215,7 @@ test_workers_sleep_through_phases_without_work(void **state)
         end();
         end();
     }
-    assert_int_equal(zk_load_seq_cst(&lane->idle_event), events);
+    assert_int_equal(zk_load_seq_cst(&lane->domains[0].idle_event), events);
     begin_on(lane, "work again");
     assert_int_equal(test_run_on_worker(touch, &o), 0);
     assert_int_equal(test_phase_stats().bytes, 10048);

@@ -40,8 +40,8 @@ look_up_all(const zk_runtime_t *lane)
     look_up(&l, lane->topology);
     look_up(&l, lane->outside);
     look_up(&l, &zk__thread);
-    if (lane->inbox.tasks != NULL)
-        look_up(&l, lane->inbox.tasks);
+    if (lane->domains[0].inbox.tasks != NULL)
+        look_up(&l, lane->domains[0].inbox.tasks);
     for (unsigned i = 0; i < lane->nslots; i++)
         look_up(&l, lane->slots[i].deque.ring);
     for (unsigned i = 0; i < lane->nphases; i++) {
@@ -195,7 +195,7 @@ test_what_grows_inside_a_phase_takes_nothing_from_its_arena(void **state)
     assert_int_equal(zk_load_relaxed(&w.ran), 5 * 3000 + 100 * 100);
     assert_ptr_not_equal(lane->slots[0].deque.ring, rings[0]);
     assert_ptr_not_equal(lane->slots[1].deque.ring, rings[1]);
-    assert_int_not_equal(lane->inbox.capacity, 0);
+    assert_int_not_equal(lane->domains[0].inbox.capacity, 0);
     assert_int_equal(test_info(lane).threads, 1);
     assert_int_equal(test_info(lane).arenas, 2);
 

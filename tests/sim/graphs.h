@@ -24,4 +24,7 @@ void graphs_run(void *arg);
 unsigned graphs_errors(void);
 void graphs_forget_errors(void);
 
+/* Tasks that came from another node's inbox since then. */
+uint64_t graphs_far(void);
+
 #endif

@@ -11,6 +11,7 @@
 #undef pthread_mutex_lock
 #undef sched_yield
 #undef clock_gettime
+#undef sched_getcpu
 
 #include <link.h>
 #include <stdio.h>
@@ -49,6 +50,7 @@ static struct fiber *now;    /* NULL: no simulation */
 static bool with_clocks;
 static uint64_t clock_of[FIBERS];
 static uint64_t points_max = 20000000u; /* of a run that never ends */
+static unsigned cpus;
 static ucontext_t outside;
 static void (*main_fn)(void *);
 static void *main_arg;
@@ -254,6 +256,12 @@ sim_patience(uint64_t points)
     points_max = points;
 }
 
+void
+sim_cpus(unsigned n)
+{
+    cpus = n;
+}
+
 uint64_t
 sim_clock(void)
 {
@@ -351,6 +359,12 @@ zk__sim_lock(pthread_mutex_t *mutex)
     while (pthread_mutex_trylock(mutex) != 0)
         zk__sim_pause();
     return 0;
+}
+
+int
+zk__sim_cpu(void)
+{
+    return now != NULL && cpus > 1 ? (int)sim_below(cpus) : 0;
 }
 
 int

@@ -49,6 +49,10 @@ void sim_work(uint64_t steps);
 /* Runs fn(arg) and the threads that it starts. All of them have to end. */
 struct sim_result sim_run(uint64_t seed, void (*fn)(void *), void *arg);
 
+/* How many processors a thread that is not bound may be on, anew whenever it asks;
+ * none at first: then it is on the first. */
+void sim_cpus(unsigned n);
+
 /* Below n, from the same numbers. */
 unsigned sim_below(unsigned n);
 
@@ -60,6 +64,7 @@ int zk__sim_join(pthread_t thread, void **value);
 int zk__sim_lock(pthread_mutex_t *mutex);
 int zk__sim_yield(void);
 int zk__sim_clock(clockid_t clock, struct timespec *t);
+int zk__sim_cpu(void);
 
 #ifdef ZK_SIMULATE
 #    define pthread_create     zk__sim_create
@@ -67,6 +72,7 @@ int zk__sim_clock(clockid_t clock, struct timespec *t);
 #    define pthread_mutex_lock zk__sim_lock
 #    define sched_yield        zk__sim_yield
 #    define clock_gettime      zk__sim_clock
+#    define sched_getcpu       zk__sim_cpu
 #endif
 
 #endif

@@ -125,7 +125,7 @@ test_a_hundred_thousand_phases_leave_nothing_behind(void **state)
     warm = still_now();
     warm_stats = test_stats(run.lane);
     warm_info = test_info(run.lane);
-    inbox = run.lane->inbox.capacity;
+    inbox = run.lane->domains[0].inbox.capacity;
 
     for (; done < WARM_UP + phases; done++)
         assert_true(one_phase(&run, done));
@@ -139,8 +139,8 @@ test_a_hundred_thousand_phases_leave_nothing_behind(void **state)
     assert_int_equal(info.threads, warm_info.threads);
     assert_int_equal(info.arenas, warm_info.arenas);
     assert_int_equal(info.slots, warm_info.slots);
-    assert_int_equal(run.lane->inbox.capacity, inbox);
-    assert_int_equal(run.lane->inbox.count, 0);
+    assert_int_equal(run.lane->domains[0].inbox.capacity, inbox);
+    assert_int_equal(run.lane->domains[0].inbox.count, 0);
     assert_int_equal(stats.bad_frees, 0);
     assert_int_equal(stats.stale_calls, 0); /* a caught access ends the test */
     if (warm_info.trap == ZK_TRAP_ON) {

@@ -130,11 +130,12 @@ say_lane(zk_runtime_t *lane, void *unused)
 {
     (void)unused;
     say("  lane %llu: %u workers, %u threads, %u sleep, %u search, %u tokens,"
-        " %u wait, %zu in the inbox%s\n",
+        " %u wait, %zu in the first inbox%s\n",
         (unsigned long long)lane->serial, lane->nworkers,
         zk_load_relaxed(&lane->own_threads), zk_load_relaxed(&lane->sleepers),
         zk_load_relaxed(&lane->searching), zk_load_relaxed(&lane->tokens),
-        zk_load_relaxed(&lane->waiters), zk_load_relaxed(&lane->inbox.count),
+        zk_load_relaxed(&lane->waiters),
+        zk_load_relaxed(&lane->domains[0].inbox.count),
         zk_load_relaxed(&lane->closing) ? ", closing" : "");
     say_phase(lane->outside, "");
     for (unsigned i = 0; i < zk_load_relaxed(&lane->nphases); i++)
