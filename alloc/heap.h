@@ -51,7 +51,8 @@ zk__heap_alloc(size_t n)
     void *p;
 
     if (ZK_UNLIKELY(n > ZK_CACHED_MAX - ZK_REDZONE) ||
-        ZK_UNLIKELY(!zk_cache_pop(zk__cache, zk_class_of(n + ZK_REDZONE), &p)))
+        ZK_UNLIKELY(
+            !zk_cache_pop(zk__cache, zk_class_of_cached(n + ZK_REDZONE), &p)))
         return zk__heap_alloc_slow(n);
     zk__mark_alloc(p, n, false);
     return p;
@@ -61,21 +62,19 @@ zk__heap_alloc(size_t n)
 static inline bool
 zk__heap_free_fast(void *p)
 {
-    size_t page = zk_page_of(p), offset;
-    uint32_t word;
-    unsigned class;
+    size_t page = zk_page_of(p);
+    uint32_t word, offset;
+    unsigned kind;
 
-    if (ZK_UNLIKELY(!zk_page_ours(page)))
+    if (ZK_UNLIKELY(!zk_page_quick(page)))
         return false;
     word = zk_load_relaxed(&zk__pages.words[page]);
-    class = zk_run_kind(word);
-    offset = zk_run_back(word) << ZK_HEAP_PAGE_SHIFT |
-             ((uintptr_t)p & (ZK_HEAP_PAGE - 1));
-    if (ZK_UNLIKELY(class >= ZK_CACHED_CLASSES) ||
-        ZK_UNLIKELY(!zk_class_starts(class, offset)) ||
-        ZK_UNLIKELY(!zk_cache_push(zk__cache, class, p)))
+    kind = zk_run_kind(word);
+    offset = zk_run_back_bytes(word) | (uint16_t)(uintptr_t)p;
+    if (ZK_UNLIKELY(!zk_cached_starts(kind, offset)) ||
+        ZK_UNLIKELY(!zk_cache_push(zk__cache, kind, p)))
         return false;
-    zk__mark_free(p, zk__class[class].size);
+    zk__mark_free(p, zk__class[kind].size);
     return true;
 }
 

@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 
+#include "alloc/heap/pages.h"
 #include "alloc/os.h"
 
 #define SHARDS 16u
@@ -98,6 +99,7 @@ zk__overflow_enter(void *p, size_t n)
     struct shard *s = shard_of(p);
     bool ok;
 
+    zk__pages_detour(+1);
     pthread_mutex_lock(&s->lock);
     ok = make_room(s);
     if (ok) {
@@ -106,6 +108,8 @@ zk__overflow_enter(void *p, size_t n)
         zk_add_relaxed(&zk__overflow_live, (size_t)1);
     }
     pthread_mutex_unlock(&s->lock);
+    if (!ok)
+        zk__pages_detour(-1);
     return ok;
 }
 
@@ -134,18 +138,22 @@ zk__overflow_leave(void *p)
 {
     struct shard *s = shard_of(p);
     size_t bytes = 0;
+    bool found = false;
 
     pthread_mutex_lock(&s->lock);
     if (s->capacity != 0) {
         size_t i = probe(s, p);
 
-        if (s->entries[i].block != NULL && p != NULL) {
+        found = s->entries[i].block != NULL && p != NULL;
+        if (found) {
             bytes = s->entries[i].bytes;
             take_out(s, i);
             zk_add_relaxed(&zk__overflow_live, (size_t)-1);
         }
     }
     pthread_mutex_unlock(&s->lock);
+    if (found)
+        zk__pages_detour(-1);
     return bytes;
 }
 

@@ -6,7 +6,8 @@
  *
  * Otherwise a slab that is full would be a way round the budget. They are few:
  * slabs are large. So a table under locks will do, which nobody looks into while
- * it is empty.
+ * it is empty; and while it is not, no free takes the shortest way
+ * (zk__pages_detour).
  *
  * V1  A block is in the table from before it is handed out until before the heap
  *     has it back: the heap may give its address away at once.

@@ -41,7 +41,7 @@
 #include "private/poison.h"
 
 struct zk_bin {
-    _Atomic(void **) top;
+    _Alignas(32) _Atomic(void **) top; /* so that a shift finds it */
     void **floor;
     void **ceil;
 };

@@ -1,7 +1,7 @@
 /*
  * class.c - the table of sizes.
  *
- * Owns:   zk__class.
+ * Owns:   zk__class, and the tables that lead to it.
  * Never:  asks anybody anything.
  */
 #include "alloc/heap/class.h"
@@ -15,6 +15,7 @@
 #define CACHED_LARGE 4 /* of those above 64 KiB */
 
 struct zk_class zk__class[ZK_CLASSES];
+uint64_t zk__class_cached[256];
 
 /* For i steps of 16 bytes: 16, 32, 48, then multiples of 64. */
 #define FINE(i)   (uint8_t)((i) < 2 ? 0 : (i) < 4 ? (i)-1 : ((i) + 3) / 4 + 2)
@@ -23,6 +24,24 @@ struct zk_class zk__class[ZK_CLASSES];
 
 const uint8_t zk__class_fine[] = {FINE16(0), FINE16(16), FINE16(32), FINE16(48),
                                   FINE(64)};
+
+/* For i steps of 128 bytes above ZK_CLASS_FINE: as zk_class_of(), with the power of
+ * two above 1 KiB instead of the highest bit. Below nobody asks. */
+#define POWER(i)                                                        \
+    (((i) > 16) + ((i) > 32) + ((i) > 64) + ((i) > 128) + ((i) > 256) + \
+     ((i) > 512))
+#define COARSE(i) \
+    (uint8_t)((i) <= 8 ? 0 : 19 + POWER(i) * 8 + (((i)-1) >> POWER(i) & 7))
+#define COARSE4(i) COARSE(i), COARSE((i) + 1), COARSE((i) + 2), COARSE((i) + 3)
+#define COARSE16(i) \
+    COARSE4(i), COARSE4((i) + 4), COARSE4((i) + 8), COARSE4((i) + 12)
+#define COARSE64(i) \
+    COARSE16(i), COARSE16((i) + 16), COARSE16((i) + 32), COARSE16((i) + 48)
+#define COARSE256(i) \
+    COARSE64(i), COARSE64((i) + 64), COARSE64((i) + 128), COARSE64((i) + 192)
+
+const uint8_t zk__class_coarse[] = {
+    COARSE256(0), COARSE256(256), COARSE256(512), COARSE256(768), COARSE(1024)};
 
 static uint32_t
 size_of(unsigned class)
@@ -63,5 +82,7 @@ zk__class_open(void)
         c->count = (uint32_t)(pages * ZK_HEAP_PAGE / c->size);
         c->inverse = UINT64_MAX / c->size + 1;
         c->limit = limit_of(c->size);
+        if (i < ZK_CACHED_CLASSES)
+            zk__class_cached[i] = c->inverse;
     }
 }

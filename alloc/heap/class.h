@@ -48,22 +48,46 @@ struct zk_class {
 
 extern struct zk_class zk__class[ZK_CLASSES];
 
-/* Of 16-byte steps up to ZK_CLASS_FINE. */
+/*
+ * For each kind of a run (pages.h) that is a class with room in caches, its
+ * `inverse`; 0 for all others, where no block starts then. So a free asks one thing
+ * instead of two.
+ */
+extern uint64_t zk__class_cached[256];
+
+/*
+ * The classes of requests: in steps of 16 bytes up to ZK_CLASS_FINE, in steps of
+ * 128, which is the finest that there is above, up to ZK_CACHED_MAX.
+ */
 extern const uint8_t zk__class_fine[ZK_CLASS_FINE / 16 + 1];
+extern const uint8_t zk__class_coarse[ZK_CACHED_MAX / 128 + 1];
 
 /* Fills the table. Again does no harm. */
 void zk__class_open(void);
 
-/* The class of a request. pre: n <= ZK_CLASS_MAX */
+/* pre: n <= ZK_CLASS_MAX */
 static inline unsigned
 zk_class_of(size_t n)
 {
     unsigned top;
 
     if (n <= ZK_CLASS_FINE)
-        return zk__class_fine[(n + 15) >> 4];
+        return zk__class_fine[(n + 15) / 16];
     top = 63 ^ (unsigned)__builtin_clzl(n - 1); /* its highest bit */
     return 19 + (top - 10) * 8 + (unsigned)((n - 1) >> (top - 3) & 7);
+}
+
+/*
+ * The same by tables alone: the instruction that finds a highest bit has several
+ * cycles on some processors, and waits for what was in its destination.
+ *
+ * pre: n <= ZK_CACHED_MAX
+ */
+static inline unsigned
+zk_class_of_cached(size_t n)
+{
+    return n <= ZK_CLASS_FINE ? zk__class_fine[(n + 15) / 16]
+                              : zk__class_coarse[(n + 127) / 128];
 }
 
 /*
@@ -84,6 +108,15 @@ static inline int
 zk_class_starts(unsigned class, size_t offset)
 {
     uint64_t inverse = zk__class[class].inverse;
+
+    return inverse * offset < inverse;
+}
+
+/* The same for a kind of any run: false where blocks do not go into a cache. */
+static inline int
+zk_cached_starts(unsigned kind, size_t offset)
+{
+    uint64_t inverse = zk__class_cached[kind];
 
     return inverse * offset < inverse;
 }

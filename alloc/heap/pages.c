@@ -37,6 +37,7 @@ static struct {
     struct zk_extent *extents;
     _Atomic uint64_t *dirty;
     size_t top, limit; /* in pages */
+    int detours;
     size_t taken, retained;
     uint64_t released, moves;
     _Atomic unsigned decay_ms;
@@ -194,6 +195,23 @@ commit_entries(void *table, size_t from, size_t to, size_t each)
                          zk_round_up(to * each, page) - begin);
 }
 
+static void
+set_quick(void)
+{
+    zk_store_relaxed(&zk__pages.quick,
+                     heap.detours == 0 ? zk_load_relaxed(&zk__pages.committed)
+                                       : 0);
+}
+
+void
+zk__pages_detour(int by)
+{
+    pthread_mutex_lock(&heap.lock);
+    heap.detours += by;
+    set_quick();
+    pthread_mutex_unlock(&heap.lock);
+}
+
 /* Makes pages up to `to` and their tables accessible. */
 static bool
 commit(size_t to)
@@ -217,6 +235,7 @@ commit(size_t to)
     for (size_t i = from; i < to; i++)
         zk_store_relaxed(&zk__pages.words[i], (uint32_t)ZK_RUN_NONE);
     zk_store_relaxed(&zk__pages.committed, to);
+    set_quick();
     return true;
 }
 

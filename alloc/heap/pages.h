@@ -78,6 +78,7 @@ struct zk_span;
 struct zk_pages {
     _Atomic uintptr_t base; /* 0: not open yet */
     _Atomic size_t committed;
+    _Atomic size_t quick; /* committed, or 0 during a detour */
     _Atomic uint32_t *words;
     struct zk_span *records;
     _Atomic uint64_t *blocks, *fine;
@@ -105,6 +106,13 @@ zk_page_ours(size_t page)
     return page < zk_load_relaxed(&zk__pages.committed);
 }
 
+/* The same, but never true during a detour: what the shortest way of a free asks. */
+static inline bool
+zk_page_quick(size_t page)
+{
+    return page < zk_load_relaxed(&zk__pages.quick);
+}
+
 static inline char *
 zk_page_address(size_t page)
 {
@@ -122,6 +130,13 @@ static inline size_t
 zk_run_back(uint32_t word)
 {
     return word >> 8;
+}
+
+/* The same in bytes, of a run below 4 GiB as every span is. */
+static inline uint32_t
+zk_run_back_bytes(uint32_t word)
+{
+    return (word & ~0xffu) << (ZK_HEAP_PAGE_SHIFT - 8);
 }
 
 /*
@@ -168,6 +183,14 @@ bool zk__pages_move(uint32_t from, uint32_t to, size_t n);
  * there will be more, 0: there is nothing to wait for.
  */
 size_t zk__pages_release(size_t bytes, unsigned decay_ms, unsigned *next_ms);
+
+/*
+ * A detour begins (+1) or ends (-1): there are blocks for which a free has to do
+ * more than put them into a cache. So that it need not ask while there are none,
+ * no page is quick until all detours have ended. Whoever is handed a block after a
+ * detour began has seen it begin.
+ */
+void zk__pages_detour(int by);
 
 /* For how long free memory is kept. SIZE_MAX bytes are never given back. */
 void zk__pages_set_decay(unsigned ms);

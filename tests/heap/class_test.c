@@ -24,6 +24,27 @@ test_each_request_gets_the_smallest_class_that_holds_it(void **state)
 }
 
 static void
+test_the_tables_say_the_same(void **state)
+{
+    (void)state;
+    for (size_t n = 0; n <= ZK_CACHED_MAX; n++)
+        if (zk_class_of_cached(n) != zk_class_of(n))
+            fail_msg("%zu bytes: class %u by the tables", n,
+                     zk_class_of_cached(n));
+}
+
+static void
+test_blocks_of_cached_classes_only_start_for_a_cache(void **state)
+{
+    (void)state;
+    for (unsigned kind = 0; kind < 256; kind++)
+        for (size_t at = 0; at < 4 * ZK_HEAP_PAGE; at += 16)
+            if (zk_cached_starts(kind, at) !=
+                (kind < ZK_CACHED_CLASSES && zk_class_starts(kind, at)))
+                fail_msg("kind %u, %zu", kind, at);
+}
+
+static void
 test_waste_is_bounded(void **state)
 {
     (void)state;
@@ -111,6 +132,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             test_each_request_gets_the_smallest_class_that_holds_it),
+        cmocka_unit_test(test_the_tables_say_the_same),
+        cmocka_unit_test(test_blocks_of_cached_classes_only_start_for_a_cache),
         cmocka_unit_test(test_waste_is_bounded),
         cmocka_unit_test(test_sizes_from_64_on_are_multiples_of_64),
         cmocka_unit_test(test_powers_of_two_are_sizes),

@@ -61,6 +61,31 @@ test_pages_are_aligned_writable_and_ours(void **state)
     assert_false(zk_page_ours(zk_page_of((void *)UINTPTR_MAX)));
 }
 
+/* Also for pages that become accessible meanwhile. */
+static void
+test_no_page_is_quick_during_a_detour(void **state)
+{
+    enum { GROWTH = 300 }; /* pages: more than the heap grows by at once */
+    size_t before = zk_load_relaxed(&zk__pages.committed);
+    uint32_t first;
+
+    (void)state;
+    assert_true(zk_page_quick(0));
+    zk__pages_detour(+1);
+    zk__pages_detour(+1);
+    first = take(before + GROWTH);
+    assert_int_not_equal(first, ZK_PAGE_NONE);
+    assert_true(zk_page_ours(before + GROWTH - 1));
+    assert_false(zk_page_quick(0));
+    zk__pages_detour(-1);
+    assert_false(zk_page_quick(0));
+    zk__pages_detour(-1);
+    assert_true(zk_page_quick(0));
+    assert_true(zk_page_quick(before + GROWTH - 1));
+    assert_false(zk_page_quick(zk_load_relaxed(&zk__pages.committed)));
+    zk__pages_give(first, before + GROWTH);
+}
+
 /* ON4: three neighbours of 20 serve 60, in whatever order they were freed. */
 static void
 test_free_neighbours_are_joined_in_every_order(void **state)
@@ -328,6 +353,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pages_are_aligned_writable_and_ours),
+        cmocka_unit_test(test_no_page_is_quick_during_a_detour),
         cmocka_unit_test(test_free_neighbours_are_joined_in_every_order),
         cmocka_unit_test(test_the_rest_of_a_run_can_be_used),
         cmocka_unit_test(test_alignment_is_kept_and_what_it_cost_is_given_back),
