@@ -112,15 +112,20 @@ is_theirs(const void *p)
 
 /* ---- the C family ---------------------------------------------------------------- */
 
+/* Out of line, so that what comes before it needs no stack frame. */
+__attribute__((noinline)) static void *
+malloc_routed(size_t n)
+{
+    void *p = from_arena(n, 0);
+
+    return p != NULL ? p : zk__heap_alloc(n);
+}
+
 EXPORT void *
 malloc(size_t n)
 {
-    if (ZK_UNLIKELY(n >= route_bytes)) {
-        void *p = from_arena(n, 0);
-
-        if (p != NULL)
-            return p;
-    }
+    if (ZK_UNLIKELY(n >= route_bytes))
+        return malloc_routed(n);
     return zk__heap_alloc(n);
 }
 

@@ -18,7 +18,8 @@ struct zk_cache zk__cache_none;
 static struct {
     pthread_mutex_t lock;
     struct zk_cache *used, *idle;
-    _Atomic uint32_t due_ms; /* a block was kept for long then; 0: none is kept */
+    _Atomic uint32_t
+        due_ms; /* a block was kept for long then; 0: none is kept */
 } caches = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* Of a cache with its bins: each has an entry more, for C2. */

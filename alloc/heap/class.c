@@ -22,16 +22,12 @@ uint64_t zk__class_cached[256];
 #define FINE4(i)  FINE(i), FINE((i) + 1), FINE((i) + 2), FINE((i) + 3)
 #define FINE16(i) FINE4(i), FINE4((i) + 4), FINE4((i) + 8), FINE4((i) + 12)
 
-const uint8_t zk__class_fine[] = {FINE16(0), FINE16(16), FINE16(32), FINE16(48),
-                                  FINE(64)};
-
 /* For i steps of 128 bytes above ZK_CLASS_FINE: as zk_class_of(), with the power of
- * two above 1 KiB instead of the highest bit. Below nobody asks. */
+ * two above 1 KiB instead of the highest bit. */
 #define POWER(i)                                                        \
     (((i) > 16) + ((i) > 32) + ((i) > 64) + ((i) > 128) + ((i) > 256) + \
      ((i) > 512))
-#define COARSE(i) \
-    (uint8_t)((i) <= 8 ? 0 : 19 + POWER(i) * 8 + (((i)-1) >> POWER(i) & 7))
+#define COARSE(i)  (uint8_t)(19 + POWER(i) * 8 + (((i)-1) >> POWER(i) & 7))
 #define COARSE4(i) COARSE(i), COARSE((i) + 1), COARSE((i) + 2), COARSE((i) + 3)
 #define COARSE16(i) \
     COARSE4(i), COARSE4((i) + 4), COARSE4((i) + 8), COARSE4((i) + 12)
@@ -40,8 +36,11 @@ const uint8_t zk__class_fine[] = {FINE16(0), FINE16(16), FINE16(32), FINE16(48),
 #define COARSE256(i) \
     COARSE64(i), COARSE64((i) + 64), COARSE64((i) + 128), COARSE64((i) + 192)
 
-const uint8_t zk__class_coarse[] = {
-    COARSE256(0), COARSE256(256), COARSE256(512), COARSE256(768), COARSE(1024)};
+const uint8_t zk__class_steps[] = {
+    FINE16(0),     FINE16(16),     FINE16(32),     FINE16(48),
+    FINE(64),      COARSE256(9),   COARSE256(265), COARSE256(521),
+    COARSE64(777), COARSE64(841),  COARSE64(905),  COARSE16(969),
+    COARSE16(985), COARSE16(1001), COARSE4(1017),  COARSE4(1021)};
 
 static uint32_t
 size_of(unsigned class)

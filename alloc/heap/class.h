@@ -56,11 +56,13 @@ extern struct zk_class zk__class[ZK_CLASSES];
 extern uint64_t zk__class_cached[256];
 
 /*
- * The classes of requests: in steps of 16 bytes up to ZK_CLASS_FINE, in steps of
- * 128, which is the finest that there is above, up to ZK_CACHED_MAX.
+ * The classes of requests: in steps of 16 bytes up to ZK_CLASS_FINE, then in steps
+ * of 128, which is the finest that there is above, up to ZK_CACHED_MAX.
  */
-extern const uint8_t zk__class_fine[ZK_CLASS_FINE / 16 + 1];
-extern const uint8_t zk__class_coarse[ZK_CACHED_MAX / 128 + 1];
+#define ZK_STEPS_FINE (ZK_CLASS_FINE / 16)
+#define ZK_STEPS      (ZK_STEPS_FINE + (ZK_CACHED_MAX - ZK_CLASS_FINE) / 128 + 1)
+
+extern const uint8_t zk__class_steps[ZK_STEPS];
 
 /* Fills the table. Again does no harm. */
 void zk__class_open(void);
@@ -72,22 +74,25 @@ zk_class_of(size_t n)
     unsigned top;
 
     if (n <= ZK_CLASS_FINE)
-        return zk__class_fine[(n + 15) / 16];
+        return zk__class_steps[(n + 15) / 16];
     top = 63 ^ (unsigned)__builtin_clzl(n - 1); /* its highest bit */
     return 19 + (top - 10) * 8 + (unsigned)((n - 1) >> (top - 3) & 7);
 }
 
 /*
- * The same by tables alone: the instruction that finds a highest bit has several
- * cycles on some processors, and waits for what was in its destination.
+ * The same by the table alone, and without a branch: whether a size is above 1 KiB
+ * nobody can predict where sizes are mixed. Up to there the fine step is the lesser
+ * one, from there the coarse one.
  *
  * pre: n <= ZK_CACHED_MAX
  */
 static inline unsigned
 zk_class_of_cached(size_t n)
 {
-    return n <= ZK_CLASS_FINE ? zk__class_fine[(n + 15) / 16]
-                              : zk__class_coarse[(n + 127) / 128];
+    size_t more = ZK_STEPS_FINE - ZK_CLASS_FINE / 128;
+    size_t fine = (n + 15) / 16, coarse = (n + 127 + more * 128) / 128;
+
+    return zk__class_steps[fine < coarse ? fine : coarse];
 }
 
 /*

@@ -60,7 +60,8 @@
  * Kinds below ZK_CLASSES are spans of the process's heap, by their class.
  */
 enum {
-    ZK_RUN_ASIDE = 0xfa, /* the first page of a large block that is kept (aside.h) */
+    ZK_RUN_ASIDE =
+        0xfa, /* the first page of a large block that is kept (aside.h) */
     ZK_RUN_OWNED = 0xfb, /* a span of a heap that somebody opened */
     ZK_RUN_LARGE = 0xfc,
     ZK_RUN_BUSY = 0xfd, /* taken, and nothing yet */

@@ -67,8 +67,7 @@ zk__span_take(struct zk_span *s, void **out, unsigned n)
 }
 
 uint64_t
-zk__span_put(struct zk_span *s, uint32_t word, uint64_t bits,
-             uint32_t count)
+zk__span_put(struct zk_span *s, uint32_t word, uint64_t bits, uint32_t count)
 {
     _Atomic uint64_t *at = &bits_of(s)[word];
     uint64_t set = zk_load_relaxed(at);

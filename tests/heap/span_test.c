@@ -119,8 +119,8 @@ test_blocks_of_a_word_come_back_together_or_not_at_all(void **state)
     assert_int_equal(zk__span_put(s, 1, UINT64_MAX << 60, 4), 0);
     assert_int_equal(s->free, zk__class[class].count - 126);
     assert_true(zk__span_has(s, 124) && !zk__span_has(s, 123));
-    assert_int_equal(zk__span_put(s, 1, UINT64_C(7) << 58, 3),
-                     UINT64_C(1) << 60);
+    assert_int_equal(zk__span_put(s, 1, UINT64_C(7) << 58, 3), UINT64_C(1)
+                                                                   << 60);
     assert_int_equal(s->free, zk__class[class].count - 126);
     assert_false(zk__span_has(s, 122) || zk__span_has(s, 123));
     assert_int_equal(zk__span_put(s, 0, UINT64_MAX, 64), 0);
