@@ -10,7 +10,8 @@
  *
  * What is forked lies on a stack of its thread's, and only the oldest of it is
  * where others can take it. A join that finds its task still here is a call of
- * `fn`, which the compiler may inline.
+ * `fn`, which the compiler may inline. Both are inlined always: gcc decides on `fn`
+ * before it would inline them by itself, and finds a pointer that it does not know.
  */
 #ifndef ZKRT_FORK_H
 #define ZKRT_FORK_H
@@ -71,7 +72,7 @@ ZK_API int zk__join_slow(struct zk_fork_entry *at, zk_task_fn fn, void *arg);
  * Cost:   some instructions, no allocation and no atomic operation, unless
  *         somebody is looking for work.
  */
-static inline zk_fork_t
+__attribute__((always_inline)) static inline zk_fork_t
 zk_fork(zk_task_fn fn, void *arg)
 {
     struct zk_forks *forks = zk__forks;
@@ -104,7 +105,7 @@ zk_fork(zk_task_fn fn, void *arg)
  *                    not have. A task that nobody has taken runs nevertheless:
  *                    ask zk_stopped() in what takes long
  */
-static inline int
+__attribute__((always_inline)) static inline int
 zk_join(zk_fork_t fork)
 {
     struct zk_forks *forks = zk__forks;
@@ -125,7 +126,7 @@ zk_join(zk_fork_t fork)
  * Thread, errors: as for zk_fork() and zk_join(); ZK_EINVAL: f or g is NULL, and
  *         neither has run.
  */
-static inline int
+__attribute__((always_inline)) static inline int
 zk_parallel_invoke(zk_task_fn f, void *a, zk_task_fn g, void *b)
 {
     zk_fork_t fork;
