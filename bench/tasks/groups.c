@@ -93,7 +93,7 @@ main(int argc, char **argv)
     unsigned repeats = problem_read(argc, argv);
     zk_runtime_t *lane = lane_enter(threads);
 
-    problem_measure(threads, repeats, run_fib, run_queens, run_tree);
+    problem_measure(threads, 1, repeats, run_fib, run_queens, run_tree);
     lane_leave(lane);
     return 0;
 }

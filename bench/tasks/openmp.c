@@ -86,6 +86,7 @@ main(int argc, char **argv)
     unsigned repeats = problem_read(argc, argv);
 
     omp_set_num_threads(threads);
-    problem_measure((unsigned)threads, repeats, run_fib, run_queens, run_tree);
+    problem_measure((unsigned)threads, 1, repeats, run_fib, run_queens,
+                    run_tree);
     return 0;
 }

@@ -194,28 +194,28 @@ problem_time(void (*run)(void), unsigned repeats)
 }
 
 /*
- * Each argument solves its problem once into `problem`. `threads` is part of
- * the metrics' names.
+ * Each function solves its problem `times` times, once of these into `problem`, and
+ * the figures are for one of them. `threads` is part of the metrics' names.
  */
 static inline void
-problem_measure(unsigned threads, unsigned repeats, void (*fib)(void),
-                void (*queens)(void), void (*tree)(void))
+problem_measure(unsigned threads, unsigned times, unsigned repeats,
+                void (*fib)(void), void (*queens)(void), void (*tree)(void))
 {
     char metric[32];
     double ns;
 
-    ns = problem_time(fib, repeats);
+    ns = problem_time(fib, repeats) / times;
     bench_check(problem.fib_result == fib_answer(problem.fib), "fib");
     snprintf(metric, sizeof metric, "fib_%u", threads);
     bench_report(metric, ns / fib_calls(problem.fib));
 
-    ns = problem_time(queens, repeats);
+    ns = problem_time(queens, repeats) / times;
     bench_check(problem.queens_result.ways == queens_answer(problem.queens),
                 "queens");
     snprintf(metric, sizeof metric, "queens_%u", threads);
     bench_report(metric, ns / 1e6);
 
-    ns = problem_time(tree, repeats);
+    ns = problem_time(tree, repeats) / times;
     bench_check(problem.tree_result.nodes == problem.shape.nodes &&
                     problem.tree_result.deepest == problem.shape.deepest,
                 "tree");

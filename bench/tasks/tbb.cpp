@@ -80,6 +80,6 @@ main(int argc, char **argv)
     unsigned repeats = problem_read(argc, argv);
     threads team(n);
 
-    problem_measure(n, repeats, run_fib, run_queens, run_tree);
+    problem_measure(n, 1, repeats, run_fib, run_queens, run_tree);
     return 0;
 }
