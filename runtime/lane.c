@@ -169,6 +169,25 @@ handle_forks_once(void)
 
 /* ---- opening ---------------------------------------------------------- */
 
+/* How far thieves have to go: not beyond the nodes and caches that there are. */
+static unsigned
+reach_of(const zk_runtime_t *lane)
+{
+    const struct zk_pu *pus = lane->topology->pus;
+    const struct zk_pu *first = &pus[lane->slots[0].pu];
+    unsigned reach = 0;
+
+    for (unsigned i = 1; i < lane->nworkers; i++) {
+        const struct zk_pu *pu = &pus[lane->slots[i].pu];
+
+        if (pu->domain != first->domain)
+            return ZK_DISTANCE_FAR;
+        if (pu->cache != first->cache)
+            reach = 1;
+    }
+    return reach;
+}
+
 /*
  * Which slots a thief tries, nearest first, is computed when it looks: the list
  * of all pairs would be quadratic. Here only the places of the workers.
@@ -191,6 +210,7 @@ init_slots(zk_runtime_t *lane)
         zk_store_relaxed(&s->taken,
                          i != 0 && i < lane->nworkers && !lane->borrows);
     }
+    lane->reach = reach_of(lane);
 }
 
 void

@@ -137,8 +137,9 @@ struct zk_runtime {
     size_t records;          /* bytes of this record */
     unsigned nworkers;
     unsigned nslots;
-    bool crowded; /* more workers than processing units */
-    bool borrows; /* it has no threads of its own: see lease.c */
+    bool crowded;   /* more workers than processing units */
+    unsigned reach; /* no two slots are farther apart, see worker.c */
+    bool borrows;   /* it has no threads of its own: see lease.c */
     size_t slab_bytes_got;
     size_t budget_bytes;     /* SIZE_MAX: none; see budget.c */
     bool watched;            /* the container's room counts too */

@@ -85,14 +85,15 @@ steal_at(struct zk_slot *self, unsigned distance, struct zk_task *task)
 {
     const zk_runtime_t *lane = self->lane;
     unsigned n = zk__lane_slots(lane);
-    unsigned start = (unsigned)(next_random(self) % n);
+    unsigned start = (unsigned)((next_random(self) >> 32) * n >> 32);
 
     for (unsigned k = 0; k < n; k++) {
         unsigned victim = start + k < n ? start + k : start + k - n;
-        unsigned far = zk__topology_distance(lane->topology, self->pu,
-                                             lane->slots[victim].pu);
+        bool here = lane->reach == 0 ||
+                    zk__topology_distance(lane->topology, self->pu,
+                                          lane->slots[victim].pu) == distance;
 
-        if (far == distance && steal_from(self, victim, task))
+        if (here && steal_from(self, victim, task))
             return true;
     }
     return false;
@@ -101,7 +102,7 @@ steal_at(struct zk_slot *self, unsigned distance, struct zk_task *task)
 bool
 zk__worker_find(struct zk_slot *self, struct zk_task *task)
 {
-    for (unsigned distance = 0; distance <= ZK_DISTANCE_FAR; distance++)
+    for (unsigned distance = 0; distance <= self->lane->reach; distance++)
         if (steal_at(self, distance, task))
             return true;
     if (zk_load_relaxed(&self->lease) != NULL)
