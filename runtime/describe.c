@@ -18,6 +18,7 @@
 #include "alloc/region.h"
 #include "private/bits.h"
 #include "runtime/lane.h"
+#include "runtime/moves.h"
 #include "runtime/topology.h"
 #include "runtime/writer.h"
 
@@ -130,6 +131,21 @@ describe_steals(struct zk_writer *w, const zk_runtime_t *lane)
     zk__write_number(w, "outside_taken_elsewhere", stats.outside_far);
 }
 
+/* Whether they are where they were put, as the kernel tells. */
+static void
+describe_moves(struct zk_writer *w, const zk_runtime_t *lane)
+{
+    struct zk_moves moves;
+
+    if (!zk__moves_count(lane, &moves))
+        return;
+    zk__write_number(w, "seen_off_their_cpus", moves.off_place);
+    if (moves.cpus != ZK_MOVES_UNKNOWN)
+        zk__write_number(w, "came_to_another_cpu", moves.cpus);
+    if (moves.pages != ZK_MOVES_UNKNOWN)
+        zk__write_number(w, "pages_moved_to_their_node", moves.pages);
+}
+
 static void
 describe_workers(struct zk_writer *w, const zk_runtime_t *lane)
 {
@@ -147,6 +163,7 @@ describe_workers(struct zk_writer *w, const zk_runtime_t *lane)
                    : lane->config.bind == ZK_BIND_NONE ? "none"
                                                        : "as below");
     describe_steals(w, lane);
+    describe_moves(w, lane);
     zk__write_open_list(w, "places");
     for (unsigned i = 0; i < lane->nworkers; i++)
         describe_worker(w, lane, i);

@@ -106,6 +106,7 @@ become_serial(zk_runtime_t *lane)
         zk_store_relaxed(&s->lease, NULL);
         zk_store_relaxed(&s->taken, i != 0 && i < lane->nworkers);
         s->thread = 0; /* the parent's: not to be joined here */
+        zk_store_relaxed(&s->tid, 0);
     }
 }
 

@@ -100,6 +100,8 @@ struct zk_slot {
     uint64_t jobs;                       /* bound here so far */
     unsigned near_in_a_row, looks_aside; /* see domain.c */
     pthread_t thread;
+    _Atomic int
+        tid; /* the kernel's, of a thread of ours at its place; 0: none */
     _Atomic(struct zk_lease *) lease; /* who may take its tasks: see lease.c */
 
     /* What is populated of the slab before the first phase: see warm.c. */

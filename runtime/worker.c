@@ -24,6 +24,7 @@
  *           the fences; the task itself rides on the deque's bottom.
  */
 #include <sched.h>
+#include <unistd.h>
 
 #include "alloc/os.h"
 #include "private/check.h"
@@ -360,6 +361,7 @@ zk__worker_main(void *arg)
     zk__thread.entered = 1;
     if (lane->config.bind != ZK_BIND_NONE && self->index < lane->nworkers)
         zk__lane_bind(lane, self);
+    zk_store_relaxed(&self->tid, (int)gettid());
     settle(lane, self);
     zk__warm_help(self);
     if (lane->borrows)
