@@ -1,7 +1,7 @@
 /*
- * huge.c - one measurement, and the advice that follows.
+ * huge.c - one measurement, looks at what comes, and the advice that follows.
  *
- * Owns:   the facts of this process.
+ * Owns:   the facts of this process, and the sum of what its slabs saw.
  * Never:  measures where the system has huge pages turned off.
  */
 #include "alloc/huge.h"
@@ -196,6 +196,16 @@ zk__huge_committed(struct zk_slab *s)
     give_advice(s);
 }
 
+/* Begun with the facts, when they are needed first. */
+static struct zk_pace *
+pace_of(struct zk_slab *s)
+{
+    if (s->pace.step == 0)
+        zk__pace_begin(&s->pace, zk__huge_facts()->huge_ns,
+                       zk__huge_facts()->base_ns);
+    return &s->pace;
+}
+
 /* A slab that uses this much, is it one for huge pages? */
 static bool
 is_large(const struct zk_slab *s, size_t bytes)
@@ -208,6 +218,20 @@ is_large(const struct zk_slab *s, size_t bytes)
            (s->learnt != 0 && s->learnt > zk__huge_facts()->small_bytes);
 }
 
+static void
+change_advice(struct zk_slab *s, enum zk_advice advice)
+{
+    s->advice = advice;
+    zk_store_relaxed(&s->asked_to, (size_t)0);
+    give_advice(s);
+}
+
+static enum zk_advice
+advice_for(enum zk_kind_of_page kind)
+{
+    return kind == ZK_PAGE_HUGE ? ZK_ADVICE_HUGE : ZK_ADVICE_BASE;
+}
+
 bool
 zk__huge_choose(struct zk_slab *s, size_t bytes)
 {
@@ -215,15 +239,107 @@ zk__huge_choose(struct zk_slab *s, size_t bytes)
     enum zk_advice advice = s->advice;
 
     if (large && zk__huge_facts()->pays)
-        advice = ZK_ADVICE_HUGE;
+        advice = advice_for(pace_of(s)->chosen);
     else if (advice == ZK_ADVICE_HUGE)
         advice = ZK_ADVICE_BASE; /* it has learnt that it is small */
-    if (advice != s->advice) {
-        s->advice = advice;
-        zk_store_relaxed(&s->asked_to, (size_t)0);
-        give_advice(s);
-    } else if (advice == ZK_ADVICE_HUGE) {
+    if (advice != s->advice)
+        change_advice(s, advice);
+    else if (advice == ZK_ADVICE_HUGE)
         note_asked(s);
-    }
     return large;
+}
+
+/* ---- looking ---------------------------------------------------------------- */
+
+#define LOOKS_MOST 8 /* of one request: what takes it may be many threads */
+
+static struct {
+    _Atomic uint64_t looks, took_ns, changes[2], last_ns[2];
+} seen; /* the last two by the kind of page */
+
+static _Atomic(zk_huge_cost *) pretended_cost;
+
+void
+zk__huge_pretend_cost(zk_huge_cost *cost)
+{
+    zk_store_relaxed(&pretended_cost, cost);
+}
+
+struct zk_huge_seen
+zk__huge_seen(void)
+{
+    return (struct zk_huge_seen){
+        .looks = zk_load_relaxed(&seen.looks),
+        .took_ns = zk_load_relaxed(&seen.took_ns),
+        .to_base = zk_load_relaxed(&seen.changes[ZK_PAGE_BASE]),
+        .to_huge = zk_load_relaxed(&seen.changes[ZK_PAGE_HUGE]),
+        .huge_ns = zk_load_relaxed(&seen.last_ns[ZK_PAGE_HUGE]),
+        .base_ns = zk_load_relaxed(&seen.last_ns[ZK_PAGE_BASE]),
+    };
+}
+
+/* Whether a slab that uses this much is one to look at. */
+static bool
+looks_pay(const struct zk_slab *s, size_t bytes)
+{
+    return s->huge == ZK_HUGE_AUTO && s->pace.step != 0 && !s->pace.off &&
+           is_large(s, bytes) && zk__huge_facts()->pays &&
+           (zk_load_acquire(&pretended) == NULL || /* A1 <- R1 */
+            zk_load_relaxed(&pretended_cost) != NULL);
+}
+
+/* Takes the next unit as this kind of page. False: the system refuses. */
+static bool
+look(struct zk_slab *s, size_t at, enum zk_kind_of_page kind)
+{
+    zk_huge_cost *cost = zk_load_relaxed(&pretended_cost);
+    char *p = zk_slab_base(s) + at;
+    enum zk_kind_of_page chosen = s->pace.chosen;
+    uint64_t ns;
+
+    if (s->advice != advice_for(kind))
+        change_advice(s, advice_for(kind));
+    ns = zk_thread_ns();
+    if (!zk__os_populate(p, ZK_HUGE_PAGE))
+        return false;
+    ns = zk_thread_ns() - ns;
+    if (cost != NULL)
+        ns = cost(kind);
+    s->touched = p + ZK_HUGE_PAGE; /* G3 */
+    zk__pace_saw(&s->pace, kind, ns);
+    zk_add_relaxed(&seen.looks, UINT64_C(1));
+    zk_add_relaxed(&seen.took_ns, ns);
+    zk_store_relaxed(&seen.last_ns[kind], ns);
+    if (s->pace.chosen != chosen)
+        zk_add_relaxed(&seen.changes[kind], UINT64_C(1));
+    return true;
+}
+
+void
+zk__huge_grew(struct zk_slab *s, const char *need)
+{
+    const char *fresh = zk_slab_base(s) + s->expected;
+    const char *end = s->ready < s->scratched ? s->ready : s->scratched;
+    enum zk_kind_of_page kind;
+    int looks = LOOKS_MOST;
+    size_t at, to;
+
+    if (!looks_pay(s, offset(s, need)))
+        return;
+    fresh = s->touched > fresh ? s->touched : fresh;
+    at = zk_round_up(offset(s, fresh), ZK_HUGE_PAGE);
+    to = zk_min_size(zk_round_up(offset(s, need), ZK_HUGE_PAGE),
+                     zk_round_down(offset(s, end), ZK_HUGE_PAGE));
+    if (at >= to)
+        return;
+    zk__pace_grew(&s->pace, (to - at) / ZK_HUGE_PAGE);
+    for (; looks > 0 && at < to; looks--, at += ZK_HUGE_PAGE) {
+        if (s->pace.off || !zk__pace_wants(&s->pace, &kind))
+            break;
+        s->pace.off = !look(s, at, kind);
+    }
+    if (looks == 0)
+        zk__pace_enough(&s->pace);
+    if (s->advice != advice_for(s->pace.chosen))
+        change_advice(s, advice_for(s->pace.chosen));
 }

@@ -180,10 +180,14 @@ extend(struct zk_slab *s, const char *need)
 static bool
 grow(struct zk_slab *s, const char *need, bool last)
 {
+    size_t near = zk_load_relaxed(&s->near);
+
     if ((need > s->end && !extend(s, need)) || !zk__charge_near(s, need, last))
         return false;
     s->ready = zk_load_relaxed(&s->secret) ? zk__secret_cover(s, need) : s->end;
     zk_slab_clip_ready(s);
+    if (zk_load_relaxed(&s->near) != near)
+        zk__huge_grew(s, need);
     return true;
 }
 

@@ -62,6 +62,7 @@
 #include "alloc/budget.h"
 #include "alloc/fit.h"
 #include "alloc/numa.h"
+#include "alloc/pace.h"
 #include "private/atomic.h"
 
 #define ZK_GRANULE      ((size_t)64)
@@ -127,6 +128,7 @@ struct zk_slab {
     size_t marked;            /* the highest end, for AddressSanitizer */
     enum zk_huge huge;
     enum zk_advice advice;     /* G1 */
+    struct zk_pace pace;       /* G3 */
     size_t learnt;             /* what recent phases used; 0: nothing yet */
     size_t expected;           /* before the first phase; see keep.h */
     _Atomic size_t asked_from; /* G2; as next */

@@ -203,6 +203,11 @@ describe_huge(struct zk_writer *w, const zk_runtime_t *lane)
         zk__write_number(w, "huge_page_ns", huge.huge_ns);
         zk__write_number(w, "base_pages_ns", huge.base_ns);
         zk__write_number(w, "measured_in_ns", huge.took_ns);
+        zk__write_number(w, "looks_at_pages", huge.looks);
+        zk__write_number(w, "last_huge_page_ns", huge.last_huge_ns);
+        zk__write_number(w, "last_base_pages_ns", huge.last_base_ns);
+        zk__write_number(w, "changes_to_base_pages", huge.to_base);
+        zk__write_number(w, "changes_to_huge_pages", huge.to_huge);
     }
     for (unsigned i = 0; i < zk_load_acquire(&lane->nphases); i++) {
         if (!zk__pages_of(lane->phases[i]->arena, &sum))

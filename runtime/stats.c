@@ -185,10 +185,12 @@ zk_err_t
 zk_huge_info(zk_huge_info_t *info)
 {
     const struct zk_huge_facts *f;
+    struct zk_huge_seen seen;
 
     if (info == NULL || info->size != sizeof *info)
         return ZK_EINVAL;
     f = zk__huge_facts();
+    seen = zk__huge_seen();
     *info = (zk_huge_info_t){
         .size = sizeof *info,
         .system = f->system,
@@ -198,6 +200,12 @@ zk_huge_info(zk_huge_info_t *info)
         .base_ns = f->base_ns,
         .small_bytes = f->small_bytes,
         .took_ns = f->took_ns,
+        .looks = seen.looks,
+        .looks_ns = seen.took_ns,
+        .last_huge_ns = seen.huge_ns,
+        .last_base_ns = seen.base_ns,
+        .to_base = seen.to_base,
+        .to_huge = seen.to_huge,
     };
     return ZK_OK;
 }

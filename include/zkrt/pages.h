@@ -24,7 +24,9 @@ enum zk_huge_system {
 };
 
 /*
- * What ZK_HUGE_AUTO goes by in this process. A slab that uses less than
+ * What ZK_HUGE_AUTO goes by in this process: what pages cost that are at hand, and
+ * what the last ones took, where a virtual machine's host may have to find them
+ * first. A slab that uses less than
  * small_bytes is better off with base pages: it touches them in less time, or
  * two thirds of a huge page would be wasted.
  */
@@ -37,6 +39,14 @@ typedef struct {
     uint64_t base_ns;   /* and as base pages */
     size_t small_bytes; /* at least 2 MiB / 3; 2 MiB where it does not pay */
     uint64_t took_ns;   /* what it took to find out */
+
+    /* What the slabs of the process saw of the pages that they took since. */
+    uint64_t looks;        /* how often one of them looked */
+    uint64_t looks_ns;     /* what these pages took; they were needed anyway */
+    uint64_t last_huge_ns; /* 2 MiB, at the last look; 0: there was none */
+    uint64_t last_base_ns;
+    uint64_t to_base; /* changes of a slab to base pages, */
+    uint64_t to_huge; /* and back to huge ones */
 } zk_huge_info_t;
 
 /*

@@ -9,6 +9,7 @@
 #include "alloc/keep.h"
 #include "alloc/os.h"
 #include "alloc/pages.h"
+#include "alloc/secret.h"
 #include "alloc/word.h"
 #include "tests/alloc/arenas.h"
 #include "tests/support.h"
@@ -54,10 +55,47 @@ begin_with(const struct zk_huge_facts *facts, enum zk_huge policy)
     f.slab = zk__arena_slab(f.arena, 0);
 }
 
+static struct {
+    uint64_t ns[2]; /* what a look takes, by the kind of page */
+    bool refused;   /* nothing can be populated */
+    size_t most;    /* the end of what was, from the slab's base on */
+} looks;
+
+static uint64_t
+made_up_cost(enum zk_kind_of_page kind)
+{
+    return looks.ns[kind];
+}
+
+bool __real_zk__os_populate(void *p, size_t bytes);
+bool __wrap_zk__os_populate(void *p, size_t bytes);
+
+bool
+__wrap_zk__os_populate(void *p, size_t bytes)
+{
+    size_t end = (size_t)((char *)p - zk_slab_base(f.slab)) + bytes;
+
+    if (looks.refused)
+        return false;
+    looks.most = end > looks.most ? end : looks.most;
+    return __real_zk__os_populate(p, bytes);
+}
+
+/* Pages take so long from now on. */
+static void
+pages_take(uint64_t huge_ns, uint64_t base_ns)
+{
+    looks.ns[ZK_PAGE_HUGE] = huge_ns;
+    looks.ns[ZK_PAGE_BASE] = base_ns;
+    zk__huge_pretend_cost(made_up_cost);
+}
+
 static int
 teardown(void **state)
 {
     (void)state;
+    zk__huge_pretend_cost(NULL);
+    memset(&looks, 0, sizeof looks);
     zk__arena_destroy(f.arena);
     f.arena = NULL;
     zk__huge_pretend(NULL);
@@ -302,6 +340,236 @@ test_changes_of_mind_leave_one_mapping_that_moves(void **state)
     assert_true(zk_load_relaxed(&f.arena->moves) > 20);
 }
 
+/* ---- what comes while a slab grows --------------------------------------------- */
+
+#define DEAR 2600000u /* a huge page that the host has to find */
+
+static unsigned
+looked(struct zk_huge_seen before)
+{
+    return (unsigned)(zk__huge_seen().looks - before.looks);
+}
+
+static void
+test_slab_leaves_huge_pages_that_are_dear_after_the_first(void **state)
+{
+    struct zk_huge_seen before = zk__huge_seen(), after;
+
+    (void)state;
+    begin_with(&cheap, ZK_HUGE_AUTO);
+    pages_take(cheap.huge_ns, cheap.base_ns);
+    phase_of(4 * MIB);
+    assert_int_equal(f.slab->advice, ZK_ADVICE_HUGE);
+    assert_int_equal(looked(before), 1);
+    pages_take(DEAR, cheap.base_ns);
+    phase_of(40 * MIB);
+    assert_int_equal(f.slab->advice, ZK_ADVICE_BASE);
+    assert_true(has_flag(" nh"));
+    assert_true(huge_now() <= 12 * MIB);
+    after = zk__huge_seen();
+    assert_int_equal(after.to_base, before.to_base + 1);
+    assert_int_equal(after.to_huge, before.to_huge);
+    assert_int_equal(after.base_ns, cheap.base_ns);
+    assert_int_equal(after.huge_ns, DEAR);
+}
+
+static void
+test_slab_stays_on_huge_pages_where_both_are_dear(void **state)
+{
+    struct zk_huge_seen before = zk__huge_seen();
+
+    (void)state;
+    begin_with(&cheap, ZK_HUGE_AUTO);
+    pages_take(DEAR, DEAR + cheap.base_ns);
+    phase_of(60 * MIB);
+    assert_int_equal(f.slab->advice, ZK_ADVICE_HUGE);
+    assert_true(has_flag(" hg"));
+    assert_int_equal(zk__huge_seen().to_base, before.to_base);
+    if (machine_gives_huge_pages())
+        assert_true(huge_now() >= 48 * MIB);
+}
+
+/* The first look back is soon; the others are when the growth allows (alloc/pace).
+ * Nothing but what is looked at is touched here. */
+static void
+test_slab_comes_back_to_huge_pages_that_are_cheap_again(void **state)
+{
+    struct zk_huge_seen before = zk__huge_seen();
+
+    (void)state;
+    begin_with(&cheap, ZK_HUGE_AUTO);
+    pages_take(DEAR, cheap.base_ns);
+    zk__arena_reset(f.arena, "test");
+    for (size_t n = 0; n < 8; n += 2)
+        assert_non_null(zk__slab_alloc(f.slab, 2 * MIB, 64));
+    assert_int_equal(f.slab->advice, ZK_ADVICE_BASE);
+    pages_take(cheap.huge_ns, cheap.base_ns);
+    for (size_t n = 8; n < 30; n += 2)
+        assert_non_null(zk__slab_alloc(f.slab, 2 * MIB, 64));
+    assert_int_equal(f.slab->advice, ZK_ADVICE_HUGE);
+    assert_true(has_flag(" hg"));
+    assert_int_equal(zk__huge_seen().to_base, before.to_base + 1);
+    assert_int_equal(zk__huge_seen().to_huge, before.to_huge + 1);
+    zk__arena_ended(f.arena);
+}
+
+static void
+test_warm_phases_look_at_nothing(void **state)
+{
+    struct zk_huge_seen before;
+
+    (void)state;
+    begin_with(&cheap, ZK_HUGE_AUTO);
+    pages_take(DEAR, cheap.base_ns);
+    phase_of(40 * MIB);
+    before = zk__huge_seen();
+    for (int i = 0; i < 20; i++)
+        phase_of(40 * MIB);
+    assert_int_equal(looked(before), 0);
+    phase_of(60 * MIB);
+    assert_true(looked(before) > 0);
+}
+
+/* Whoever takes it may touch it with many threads, or not at all. */
+static void
+test_little_of_a_large_block_is_looked_at(void **state)
+{
+    struct zk_huge_seen before = zk__huge_seen();
+    size_t there;
+    char *p;
+
+    (void)state;
+    begin_with(&cheap, ZK_HUGE_AUTO);
+    pages_take(DEAR, cheap.base_ns);
+    zk__arena_reset(f.arena, "test");
+    p = zk__slab_alloc(f.slab, 60 * MIB, 64);
+    assert_non_null(p);
+    assert_in_range(looked(before), 3, 8);
+    there = zk__os_in_memory(zk_slab_base(f.slab), 60 * MIB);
+    assert_in_range(there, 2 * MIB, 2 * MIB * looked(before));
+    for (size_t i = 0; i < 60 * MIB; i += 4096)
+        assert_int_equal(p[i], 0);
+    zk__arena_ended(f.arena);
+}
+
+/* G3, S2: what was looked at and not handed out counts as touched. */
+static void
+test_what_was_looked_at_counts_as_touched(void **state)
+{
+    struct zk_huge_seen before = zk__huge_seen();
+    size_t most;
+
+    (void)state;
+    begin_with(&cheap, ZK_HUGE_AUTO);
+    pages_take(DEAR, cheap.base_ns);
+    zk__arena_reset(f.arena, "test");
+    for (size_t n = 0; n < 20 * MIB; n += 64 * KIB) {
+        assert_non_null(zk__slab_alloc(f.slab, 64 * KIB, 64));
+        assert_true(looks.most <=
+                    (size_t)(f.slab->touched - zk_slab_base(f.slab)));
+        assert_true(looks.most <= zk_load_relaxed(&f.slab->near));
+    }
+    most = looks.most;
+    assert_true(looked(before) > 2);
+    zk__arena_ended(f.arena);
+    give_back();
+    before = zk__huge_seen();
+    phase_of(20 * MIB); /* fresh again */
+    assert_true(looked(before) > 0);
+    assert_true(looks.most <= most + 2 * MIB);
+}
+
+static void
+test_what_was_populated_before_the_phase_is_not_looked_at(void **state)
+{
+    struct zk_huge_seen before = zk__huge_seen();
+
+    (void)state;
+    begin_with(&cheap, ZK_HUGE_AUTO);
+    pages_take(DEAR, cheap.base_ns);
+    assert_int_equal(zk__slab_expect(f.slab, 20 * MIB), 20 * MIB);
+    assert_true(zk__slab_populate(f.slab, 0, 20 * MIB));
+    phase_of(20 * MIB);
+    assert_int_equal(looked(before), 0);
+    phase_of(40 * MIB);
+    assert_true(looked(before) > 0);
+}
+
+static void
+test_nothing_is_looked_at_where_nothing_is_to_be_chosen(void **state)
+{
+    static const struct {
+        const struct zk_huge_facts *facts;
+        enum zk_huge policy;
+        size_t bytes;
+    } cases[] = {{&cheap, ZK_HUGE_ALWAYS, 40 * MIB},
+                 {&cheap, ZK_HUGE_NEVER, 40 * MIB},
+                 {&dear, ZK_HUGE_AUTO, 40 * MIB},
+                 {&cheap, ZK_HUGE_AUTO, 2 * MIB},
+                 {&unasked, ZK_HUGE_AUTO, 256 * KIB}};
+    struct zk_huge_seen before = zk__huge_seen();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        begin_with(cases[i].facts, cases[i].policy);
+        pages_take(DEAR, 1);
+        phase_of(cases[i].bytes);
+        assert_int_equal(looked(before), 0);
+        teardown(NULL);
+    }
+}
+
+static void
+test_system_that_refuses_to_populate_is_asked_once(void **state)
+{
+    struct zk_huge_seen before = zk__huge_seen();
+
+    (void)state;
+    begin_with(&cheap, ZK_HUGE_AUTO);
+    pages_take(DEAR, cheap.base_ns);
+    looks.refused = true;
+    phase_of(20 * MIB);
+    assert_int_equal(f.slab->advice, ZK_ADVICE_HUGE);
+    looks.refused = false;
+    phase_of(40 * MIB);
+    assert_int_equal(looked(before), 0);
+    assert_true(has_flag(" hg"));
+}
+
+/* Of a secret phase: what is looked at is hidden already, and the slab is one
+ * mapping afterwards, which moves. */
+static void
+test_secret_phases_look_and_move_on(void **state)
+{
+    struct zk_huge_seen before = zk__huge_seen();
+
+    (void)state;
+    begin_with(&cheap, ZK_HUGE_AUTO);
+    pages_take(DEAR, cheap.base_ns);
+    for (size_t n = 10; n <= 60; n += 10) {
+        zk__arena_reset(f.arena, "test");
+        zk__arena_begin_secret(f.arena);
+        looks.most = 0;
+        for (size_t at = 0; at < n * MIB; at += 64 * KIB) {
+            char *p = zk__slab_alloc(f.slab, 64 * KIB, 64);
+
+            assert_non_null(p);
+            memset(p, 1, 64 * KIB);
+            assert_true(looks.most <=
+                        (size_t)(f.slab->ready - zk_slab_base(f.slab)));
+            assert_ptr_equal(f.slab->hidden, f.slab->top);
+        }
+        zk__secret_wipe(f.slab, false);
+        zk__arena_ended(f.arena);
+        zk__arena_end_secret(f.arena);
+        phase_of(64 * KIB);
+    }
+    assert_true(looked(before) > 2);
+    assert_int_equal(f.slab->advice, ZK_ADVICE_BASE);
+    assert_false(zk_load_relaxed(&f.arena->move_refused));
+    assert_true(zk_load_relaxed(&f.arena->moves) > 5);
+}
+
 #define huge_test(test) cmocka_unit_test_teardown(test, teardown)
 
 int
@@ -320,6 +588,16 @@ main(void)
         huge_test(test_small_slab_refuses_them_where_they_come_unasked),
         huge_test(test_always_and_never_are_obeyed_whatever_was_measured),
         huge_test(test_changes_of_mind_leave_one_mapping_that_moves),
+        huge_test(test_slab_leaves_huge_pages_that_are_dear_after_the_first),
+        huge_test(test_slab_stays_on_huge_pages_where_both_are_dear),
+        huge_test(test_slab_comes_back_to_huge_pages_that_are_cheap_again),
+        huge_test(test_warm_phases_look_at_nothing),
+        huge_test(test_little_of_a_large_block_is_looked_at),
+        huge_test(test_what_was_looked_at_counts_as_touched),
+        huge_test(test_what_was_populated_before_the_phase_is_not_looked_at),
+        huge_test(test_nothing_is_looked_at_where_nothing_is_to_be_chosen),
+        huge_test(test_system_that_refuses_to_populate_is_asked_once),
+        huge_test(test_secret_phases_look_and_move_on),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

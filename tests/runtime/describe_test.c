@@ -91,6 +91,8 @@ test_huge_pages_and_what_is_in_memory_are_told(void **state)
     zk_runtime_t *lane = open_with(
         ZK_OPTIONS(.workers = 1, .slab_bytes = 64 * MIB,
                    .hugepages = ZK_HUGE_NEVER, .notice = test_no_notice));
+    zk_huge_info_t info = {.size = sizeof info};
+    long long before;
     char *p;
 
     (void)state;
@@ -107,6 +109,17 @@ test_huge_pages_and_what_is_in_memory_are_told(void **state)
 
     lane = open_with(ZK_OPTIONS(.workers = 1, .hugepages = ZK_HUGE_AUTO));
     assert_true(number(lane, "base_pages_ns") >= 0);
+    assert_true(number(lane, "looks_at_pages") >= 0);
+    assert_true(number(lane, "changes_to_base_pages") >= 0);
+    assert_true(number(lane, "changes_to_huge_pages") >= 0);
+    assert_int_equal(zk_phase_begin_on(lane, "phase"), ZK_OK);
+    before = number(lane, "looks_at_pages");
+    p = zk_phase_alloc(32 * MIB, 0);
+    assert_non_null(p);
+    assert_int_equal(zk_huge_info(&info), ZK_OK);
+    if (info.pays)
+        assert_true(number(lane, "looks_at_pages") > before);
+    assert_int_equal(zk_phase_end(), ZK_OK);
     assert_int_equal(zk_runtime_close(lane), ZK_OK);
 }
 
