@@ -404,6 +404,19 @@ zk__arena_charged(const struct zk_arena *a)
 }
 
 size_t
+zk__arena_charged_for_sure(struct zk_arena *a)
+{
+    size_t sum = 0;
+
+    for (unsigned i = 0; i < a->nslots; i++) {
+        zk__keep_lock(&a->slabs[i]);
+        sum += zk__charged(&a->slabs[i]);
+        zk__keep_unlock(&a->slabs[i]);
+    }
+    return sum;
+}
+
+size_t
 zk__arena_resident(void)
 {
     size_t sum = 0;

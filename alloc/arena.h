@@ -135,6 +135,9 @@ size_t zk__arena_resident(void);
 /* What the arena's slabs have charged, without the claim of its phase. */
 size_t zk__arena_charged(const struct zk_arena *a);
 
+/* The same, but none of it is just on its way back. */
+size_t zk__arena_charged_for_sure(struct zk_arena *a);
+
 /* Releases up to so many bytes of tails, `all`: also what is kept (keep.h); how
  * many. Any thread. */
 size_t zk__arena_release(struct zk_arena *a, size_t bytes, bool all);

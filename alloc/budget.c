@@ -191,29 +191,6 @@ add_below(size_t n, size_t limit, size_t *have)
     }
 }
 
-static bool
-admit(struct zk_budget *b, size_t n)
-{
-    const struct zk_world *world = zk_load_acquire(&account.world);
-    bool fresh = false;
-    size_t have;
-
-    for (;;) {
-        if (add_below(n, limit_now(b, n, fresh), &have))
-            return true;
-        if (b->watched && !fresh) {
-            fresh = true;
-            continue;
-        }
-        if (world == NULL || world->reclaim == NULL ||
-            world->reclaim(n - have, b->watched) == 0)
-            break;
-    }
-    zk_store_relaxed(&b->need, n);
-    zk_store_relaxed(&b->have, have);
-    return false;
-}
-
 /* As much of the claim as there is, at most n. */
 static size_t
 draw(struct zk_budget *b, size_t n)
@@ -224,6 +201,38 @@ draw(struct zk_budget *b, size_t n)
         drawn = zk_min_size(claim, n);
     } while (drawn != 0 && !zk_cas_relaxed(&b->claim, &claim, claim - drawn));
     return drawn;
+}
+
+/*
+ * Charges n bytes. For a slab *drawn of them are from the claim, and so may be what
+ * was reclaimed (C5); NULL: it is the claim that grows. Where nothing could be
+ * reclaimed somebody else may just have released it: so there is one try more.
+ */
+static bool
+admit(struct zk_budget *b, size_t n, size_t *drawn)
+{
+    const struct zk_world *world = zk_load_acquire(&account.world);
+    bool fresh = false, last = false;
+    size_t have, wants;
+
+    for (;;) {
+        if (drawn != NULL)
+            *drawn += draw(b, n - *drawn);
+        wants = drawn != NULL ? n - *drawn : n;
+        if (add_below(wants, limit_now(b, wants, fresh), &have))
+            return true;
+        if (b->watched && !fresh) {
+            fresh = true;
+            continue;
+        }
+        if (last || world == NULL || world->reclaim == NULL)
+            break;
+        last = world->reclaim(drawn != NULL ? b : NULL, wants - have,
+                              b->watched) == 0;
+    }
+    zk_store_relaxed(&b->need, wants);
+    zk_store_relaxed(&b->have, have);
+    return false;
 }
 
 void
@@ -247,7 +256,7 @@ zk__budget_try(struct zk_budget *b, size_t bytes)
     if (zk_load_relaxed(&b->refused) != 0)
         return false;
     drawn = draw(b, bytes);
-    if (drawn == bytes || admit(b, bytes - drawn))
+    if (drawn == bytes || admit(b, bytes, &drawn))
         return true;
     zk_add_relaxed(&b->claim, drawn);
     return false;
@@ -281,10 +290,37 @@ zk__budget_give(size_t bytes)
 bool
 zk__budget_claim(struct zk_budget *b, size_t bytes)
 {
-    if (!admit(b, bytes))
+    if (!admit(b, bytes, NULL))
         return false;
     zk_add_relaxed(&b->claim, bytes);
     return true;
+}
+
+void
+zk__budget_give_back(struct zk_budget *b, size_t bytes)
+{
+    if (ZK_LIKELY(!zk_load_relaxed(&b->reserved))) {
+        zk__budget_give(bytes);
+        return;
+    }
+    zk_add_relaxed(&b->claim, bytes);
+    zk_fence_seq_cst(); /* S1 = S2 */
+    if (!zk_load_relaxed(&b->reserved))
+        zk__budget_unclaim(b, bytes);
+}
+
+void
+zk__budget_reserve(struct zk_budget *b)
+{
+    zk_store_relaxed(&b->reserved, true);
+}
+
+void
+zk__budget_unreserve(struct zk_budget *b)
+{
+    zk_store_relaxed(&b->reserved, false);
+    zk_fence_seq_cst(); /* S2 = S1 */
+    zk__budget_unclaim(b, SIZE_MAX);
 }
 
 void
@@ -298,7 +334,7 @@ zk__budget_begin(struct zk_budget *b)
 {
     bool refused = zk_load_relaxed(&b->refused) != 0;
 
-    zk__budget_unclaim(b, SIZE_MAX);
+    zk__budget_unreserve(b);
     zk_store_relaxed(&b->refused, 0);
     zk_store_relaxed(&b->need, (size_t)0);
     zk_store_relaxed(&b->have, (size_t)0);

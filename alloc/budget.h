@@ -23,6 +23,12 @@
  * C4  A refusal is never by an old reading, and never while there is memory that
  *     no phase uses and that could be released instead.
  *
+ * C5  While an arena is reserved for its phase, what its slabs give back becomes
+ *     its claim: the phase was promised that too.
+ *
+ * S1 = S2  either who gives sees that the reservation has ended and takes the bytes
+ *          out of the claim again, or who ends it does, by the fences
+ *
  * What C3 cannot see is what the rest of the container takes after a reading:
  * there is one for each STEP bytes of growth or 10 ms, whichever is first. And
  * pages that were only read: the kernel counts them with the first write.
@@ -41,6 +47,7 @@ struct zk_budget {
     size_t limit;              /* constant; SIZE_MAX: none */
     bool watched;              /* constant: the container's room counts too */
     _Atomic size_t claim;      /* charged, and no slab has drawn it yet */
+    _Atomic bool reserved;     /* C5 */
     _Atomic int refused;       /* a code, from the first refusal on */
     _Atomic size_t need, have; /* of the last refusal, or the last claim's */
     _Atomic uint64_t refusals; /* since the arena was made */
@@ -52,8 +59,9 @@ struct zk_world {
      * that is not known. Called with the account's lock held. */
     bool (*room)(int64_t *bytes);
     /* Releases memory that no phase uses, at least so much if there is, and what
-     * the heap has free, which is not in the account; how much it was. */
-    size_t (*reclaim)(size_t bytes, bool heap);
+     * the heap has free, which is not in the account; how much it was. Of arenas
+     * that are reserved only from `own`, NULL: from none. */
+    size_t (*reclaim)(const struct zk_budget *own, size_t bytes, bool heap);
 };
 
 /* From here on; NULL: nobody to ask. It stays valid for good. */
@@ -79,9 +87,17 @@ bool zk__budget_try(struct zk_budget *b, size_t bytes);
 void zk__budget_leaving(size_t bytes);
 void zk__budget_give(size_t bytes);
 
+/* The second one for what a slab of this arena had (C5). */
+void zk__budget_give_back(struct zk_budget *b, size_t bytes);
+
 /* Claims bytes for the open phase. False: refused; nothing changed but need and
  * have. */
 bool zk__budget_claim(struct zk_budget *b, size_t bytes);
+
+/* The open phase is promised what the arena has charged and claimed; or no longer,
+ * and what is claimed is everybody's again. */
+void zk__budget_reserve(struct zk_budget *b);
+void zk__budget_unreserve(struct zk_budget *b);
 
 /* So much of a claim is everybody's again, if there still is so much of it. */
 void zk__budget_unclaim(struct zk_budget *b, size_t most);

@@ -32,7 +32,7 @@ static void
 give(const struct zk_slab *s, size_t bytes)
 {
     if (s->budget != NULL)
-        zk__budget_give(bytes);
+        zk__budget_give_back(s->budget, bytes);
 }
 
 /* The zones as they are from now on; what may be handed out follows (B3). */

@@ -4,6 +4,7 @@
  * Owns:   the choice of a lane's limit, and zk_phase_reserve().
  * Never:  counts: alloc/budget.c does. Nor reads a file: cgroup.c does.
  */
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -105,13 +106,69 @@ refuse(struct zk_budget *b, size_t claimed)
     return ZK_EBUDGET;
 }
 
+/*
+ * One phase is admitted at a time. A claim that has to reclaim comes in pieces; of
+ * two phases for which there is room for either, each would have a piece, and both
+ * would be refused.
+ */
+static pthread_mutex_t admission = PTHREAD_MUTEX_INITIALIZER;
+
+void
+zk__admission_lock(void)
+{
+    pthread_mutex_lock(&admission);
+}
+
+void
+zk__admission_unlock(void)
+{
+    pthread_mutex_unlock(&admission);
+}
+
+/* What the phase has been promised and what it has: slabs may be giving some of it
+ * back to the claim meanwhile. */
+static size_t
+has_now(struct zk_arena *a)
+{
+    size_t claim, again = zk_load_relaxed(&a->budget.claim), sum;
+
+    do {
+        claim = again;
+        sum = claim + zk__arena_charged_for_sure(a);
+        again = zk_load_relaxed(&a->budget.claim);
+    } while (again != claim);
+    return sum;
+}
+
+/* Has the arena have room for so many bytes, of which it may have some. */
+static zk_err_t
+claim(struct zk_budget *b, struct zk_arena *a, size_t wants)
+{
+    bool before = zk_load_relaxed(&b->reserved);
+    size_t has, claimed = 0;
+
+    zk__budget_reserve(b); /* from here on nothing of it is lost */
+    while ((has = has_now(a)) < wants) {
+        if (!zk__budget_claim(b, wants - has)) {
+            zk_err_t err = refuse(b, claimed);
+
+            if (!before)
+                zk__budget_unreserve(b);
+            return err;
+        }
+        claimed += wants - has;
+    }
+    return ZK_OK;
+}
+
 zk_err_t
 zk_phase_reserve(size_t bytes)
 {
     const struct zk_slot *self = zk__thread.slot;
-    const struct zk_arena *a = self != NULL ? self->phase->arena : NULL;
-    size_t wants, has, claimed = 0;
+    struct zk_arena *a = self != NULL ? self->phase->arena : NULL;
     struct zk_budget *b;
+    size_t wants;
+    zk_err_t err;
 
     if (a == NULL)
         return ZK_ESTALE;
@@ -120,15 +177,10 @@ zk_phase_reserve(size_t bytes)
         return ZK_EBUDGET;
     wants = zk__arena_use(a).bytes;
     wants = bytes > SIZE_MAX - wants ? SIZE_MAX : wants + bytes;
-    /* Again, since what a claim has reclaimed may be the phase's own. */
-    for (;;) {
-        has = zk__arena_charged(a) + zk_load_relaxed(&b->claim);
-        if (wants <= has)
-            return ZK_OK;
-        if (!zk__budget_claim(b, wants - has))
-            return refuse(b, claimed);
-        claimed += wants - has;
-    }
+    zk__admission_lock();
+    err = claim(b, a, wants);
+    zk__admission_unlock();
+    return err;
 }
 
 zk_err_t

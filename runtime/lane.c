@@ -86,7 +86,7 @@ become_serial(zk_runtime_t *lane)
                              zk__thread.depth != 0);
         if (lane->phases[i] != zk__thread.last) { /* its opener is not here */
             zk_store_relaxed(&lane->phases[i]->open, false);
-            zk__budget_unclaim(&lane->phases[i]->arena->budget, SIZE_MAX);
+            zk__budget_unreserve(&lane->phases[i]->arena->budget);
             if (zk__cancel_is_open(lane->phases[i]->cell))
                 (void)zk__cancel_close(lane->phases[i]->cell);
             /* One whose slabs were just moving is used no more. */
@@ -116,6 +116,7 @@ static void
 before_fork(void)
 {
     pthread_mutex_lock(&opening);
+    zk__admission_lock();
     pthread_mutex_lock(&registry.lock);
     zk__topology_lock();
     zk__notice_lock();
@@ -137,6 +138,7 @@ after_fork_in_parent(void)
     zk__notice_unlock();
     zk__topology_unlock();
     pthread_mutex_unlock(&registry.lock);
+    zk__admission_unlock();
     pthread_mutex_unlock(&opening);
 }
 

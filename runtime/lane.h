@@ -248,12 +248,17 @@ uint64_t zk__residency_step(zk_runtime_t *lane);
 
 /* Releases memory of all lanes that no phase uses, at least `bytes` if there is so
  * much, and what the heap has free; how much it was. */
-size_t zk__residency_reclaim(size_t bytes, bool heap);
+size_t zk__residency_reclaim(const struct zk_budget *own, size_t bytes,
+                             bool heap);
 
 /* ---- budget.c ---- */
 
 /* Decides what the arenas of a lane that is being opened may have. */
 void zk__budget_decide(zk_runtime_t *lane);
+
+/* Around a fork, outside of the registry's lock. */
+void zk__admission_lock(void);
+void zk__admission_unlock(void);
 
 /* ---- stats.c ---- */
 

@@ -515,7 +515,7 @@ close_phase(struct zk_thread *me)
     zk__scratch_leave(&phase->scratch[0]);
     zk__progress_end(phase);
     cancelled = zk__cancel_close(phase->cell);
-    zk__budget_unclaim(&phase->arena->budget, SIZE_MAX);
+    zk__budget_unreserve(&phase->arena->budget);
     zk__arena_ended(phase->arena);
     if (phase->secret) {
         wipe(me);

@@ -77,11 +77,24 @@ give_up_idle(struct zk_phase *phase, uint64_t now, uint64_t decay_ns)
     return when;
 }
 
-/* Of the lane's arenas. Returns the bytes released; *next is when to come back, 0:
- * never. */
+/* Who has memory released because it would be refused some. */
+struct reclaim {
+    const struct zk_budget *own;
+    size_t wanted, released;
+};
+
+/* Not from what another phase was promised: that would be released for nothing. */
+static bool
+may_release(const struct zk_budget *b, const struct reclaim *r)
+{
+    return r == NULL || b == r->own || !zk_load_relaxed(&b->reserved);
+}
+
+/* Of the lane's arenas; for `r` also what they would keep. Returns the bytes released;
+ * *next is when to come back, 0: never. */
 static size_t
-release_arenas(zk_runtime_t *lane, size_t bytes, uint64_t decay_ns, bool all,
-               uint64_t *next)
+release_arenas(zk_runtime_t *lane, size_t bytes, uint64_t decay_ns,
+               const struct reclaim *r, uint64_t *next)
 {
     uint64_t now = zk_now_ns();
     size_t released = 0;
@@ -93,8 +106,9 @@ release_arenas(zk_runtime_t *lane, size_t bytes, uint64_t decay_ns, bool all,
 
         if (when != 0 && (*next == 0 || when < *next))
             *next = when;
-        if (released < bytes)
-            released += zk__arena_release(phase->arena, bytes - released, all);
+        if (released < bytes && may_release(&phase->arena->budget, r))
+            released +=
+                zk__arena_release(phase->arena, bytes - released, r != NULL);
     }
     return released;
 }
@@ -105,7 +119,7 @@ release_some(zk_runtime_t *lane, size_t bytes, uint64_t decay_ns,
              uint64_t *next)
 {
     uint64_t now = zk_now_ns();
-    size_t released = release_arenas(lane, bytes, decay_ns, false, next);
+    size_t released = release_arenas(lane, bytes, decay_ns, NULL, next);
 
     if (released < bytes) {
         unsigned wait_ms;
@@ -169,26 +183,21 @@ zk_runtime_trim(zk_runtime_t *lane, size_t *released)
     return ZK_OK;
 }
 
-struct reclaim {
-    size_t wanted, released;
-};
-
 static void
 reclaim_lane(zk_runtime_t *lane, void *arg)
 {
     struct reclaim *r = arg;
-
     uint64_t next;
 
     if (r->released < r->wanted)
         r->released +=
-            release_arenas(lane, r->wanted - r->released, 0, true, &next);
+            release_arenas(lane, r->wanted - r->released, 0, r, &next);
 }
 
 size_t
-zk__residency_reclaim(size_t bytes, bool heap)
+zk__residency_reclaim(const struct zk_budget *own, size_t bytes, bool heap)
 {
-    struct reclaim r = {bytes, 0};
+    struct reclaim r = {own, bytes, 0};
     unsigned wait_ms;
 
     zk__lane_each(reclaim_lane, &r);

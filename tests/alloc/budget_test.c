@@ -37,11 +37,11 @@ made_up_room(int64_t *bytes)
 }
 
 static size_t
-made_up_reclaim(size_t bytes, bool heap)
+made_up_reclaim(const struct zk_budget *own, size_t bytes, bool heap)
 {
     size_t some = made_up.idle < bytes ? made_up.idle : bytes;
 
-    (void)heap;
+    (void)own, (void)heap;
     made_up.reclaims++;
     made_up.idle -= some;
     zk__budget_leaving(some);

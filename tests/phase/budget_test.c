@@ -710,7 +710,7 @@ race_two(struct rival *a, struct rival *b)
 static void
 test_of_two_phases_one_is_admitted_and_gets_all_it_reserved(void **state)
 {
-    for (int i = 0; i < 20; i++) {
+    for (unsigned i = 0; i < test_scaled(400); i++) {
         struct rival a = {.lane = *state, .bytes = 14 * MIB}, b = a;
         struct rival *won, *lost;
 
