@@ -70,12 +70,4 @@ unsigned zk__config_settings(void);
 struct zk_setting zk__config_setting(const struct zk_config *config,
                                      unsigned i);
 
-/* Tells the hook one line. */
-void zk__notice(const struct zk_config *config, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-/* Around a fork, so that the child finds the lock of what was said free. */
-void zk__notice_lock(void);
-void zk__notice_unlock(void);
-
 #endif

@@ -31,6 +31,7 @@
 #include "runtime/frame.h"
 #include "runtime/job.h"
 #include "runtime/learn.h"
+#include "runtime/notice.h"
 #include "runtime/plan.h"
 #include "runtime/progress.h"
 #include "runtime/topology.h"

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "private/bits.h"
+#include "runtime/notice.h"
 #include "runtime/topology.h"
 
 /* Adds to the words that say why. */
