@@ -1,7 +1,7 @@
 /*
  * secret_test.cpp - a secret phase that an exception leaves, and the flag in the
  * guard of zkrt.hpp. Each case is a process of its own, see
- * tests/phase/secret_test.c.
+ * tests/phase/witness_test.c.
  */
 #include "tests/cxx/cxx.hpp"
 

@@ -1,10 +1,22 @@
-/* guard_test.c - the block form ends its phase on every way out. */
+/*
+ * guard_test.c - the block form ends its phase on every way out, and no phase
+ * that is still open.
+ */
 #include "tests/phase/phases.h"
+
+#include <ucontext.h>
 
 static int
 setup(void **state)
 {
     return phases_open(state, 2, 0, true);
+}
+
+/* The blocks are the default lane's. */
+static int
+setup_outside(void **state)
+{
+    return phases_open(state, 3, 0, false);
 }
 
 /* No phase is open, and a begin is an outermost one. */
@@ -212,7 +224,93 @@ test_block_whose_phase_was_ended_by_hand_leaves_the_outer_one_open(void **state)
     assert_true(nothing_is_open());
 }
 
+/* ---- what is not abandoned --------------------------------------------------- */
+
+static __attribute__((noinline)) int
+nest(int depth)
+{
+    volatile char stack[300];
+
+    stack[depth] = 0;
+    ZK_PHASE ("outer")
+        ZK_PHASE ("inner") {
+            if (test_phase_stats().depth != 2 * (unsigned)depth)
+                return 1;
+            if (depth < 5 && nest(depth + 1) != 0)
+                return 1;
+            if (test_phase_stats().depth != 2 * (unsigned)depth)
+                return 1;
+        }
+    return stack[depth];
+}
+
+static int
+nest_functions(void *lane)
+{
+    unsigned depth = test_phase_stats().depth;
+    char *p = zk_malloc(100000);
+
+    p[5] = (char)depth;
+    if (depth < 10 &&
+        zk_runtime_phase_on(lane, "deeper", nest_functions, lane) != ZK_OK)
+        return 1;
+    return p[5] != (char)depth || test_phase_stats().depth != depth;
+}
+
+static void
+test_forms_that_are_open_are_not_ended_by_those_inside(void **state)
+{
+    zk_runtime_t *lane = *state;
+
+    assert_int_equal(nest(1), 0);
+    assert_int_equal(zk_runtime_phase_on(lane, "outer", nest_functions, lane),
+                     ZK_OK);
+    assert_int_equal(zk_phase_end(), ZK_ESTALE);
+}
+
+static ucontext_t back, fibre;
+static unsigned fibre_depth;
+
+static void
+begin_on_fibre(void)
+{
+    if (zk_phase_begin("stage") == ZK_OK) {
+        fibre_depth = test_phase_stats().depth;
+        (void)!zk_phase_end();
+    }
+}
+
+/* A fibre's stack may lie above the thread's or below: that says nothing. */
+static void
+test_begin_on_another_stack_is_a_stage(void **state)
+{
+    static char below[64 << 10];
+    char *heap, *stacks[2];
+
+    (void)state;
+    if (TEST_SANITIZED)
+        skip(); /* which would have to be told of each switch */
+    heap = malloc(sizeof below);
+    stacks[0] = below;
+    stacks[1] = heap;
+    for (int i = 0; i < 2; i++)
+        ZK_PHASE ("outer") {
+            getcontext(&fibre);
+            fibre.uc_stack.ss_sp = stacks[i];
+            fibre.uc_stack.ss_size = sizeof below;
+            fibre.uc_link = &back;
+            makecontext(&fibre, begin_on_fibre, 0);
+            fibre_depth = 0;
+            swapcontext(&back, &fibre);
+            assert_int_equal(fibre_depth, 2);
+            assert_int_equal(test_phase_stats().depth, 1);
+        }
+    free(heap);
+}
+
 #define guard_test(f) cmocka_unit_test_setup_teardown(f, setup, phases_close)
+#define outside_test(f) \
+    cmocka_unit_test_setup_teardown(f, setup_outside, phases_close)
 
 int
 main(void)
@@ -228,6 +326,8 @@ main(void)
             test_block_whose_phase_was_ended_by_hand_leaves_the_outer_one_open),
         guard_test(
             test_function_form_ends_its_phase_when_a_stage_was_left_open),
+        outside_test(test_forms_that_are_open_are_not_ended_by_those_inside),
+        outside_test(test_begin_on_another_stack_is_a_stage),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
