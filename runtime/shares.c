@@ -9,8 +9,11 @@
  * the number of workers alone, so nothing has to be remembered from loop to loop.
  * Who is through with its own share helps those of its node first: what it touches
  * there for the first time is on the right node as well. Those of other nodes it
- * helps as long as they are behind by an eighth of a share: what is left then its
- * own node has done in a moment, and it would be on the wrong node ever after.
+ * gives as long again as its own node took, where somebody is at a share or may come
+ * to it, and then helps as long as they are behind by an eighth of a share. What a
+ * far helper touches first is on the wrong node ever after, and from afar a piece takes
+ * up to twice as long: less than that is not worth it. So a loop takes at the most
+ * twice the time that it would without, and only if somebody is late by that much.
  *
  * With a place, shares are at home in the slots of one node, in the same way. Everybody
  * may come, but who is from elsewhere, the caller first of all, is no more than a
@@ -32,6 +35,7 @@
 
 #include "private/bits.h"
 #include "private/clock.h"
+#include "runtime/futex.h"
 #include "runtime/lane.h"
 
 #define SHARES_MAX     64u
@@ -39,11 +43,19 @@
 #define BEHIND         8 /* with less than this part left a share is not */
 #define SAME_NODE      1u
 
+unsigned zk__shares_patience = 1;
+
 /* What waking all workers of a large machine takes, one after the other. */
 uint64_t zk__shares_grace_ns = 1000000;
 
 #define LEAVING_NS \
     ((uint64_t)2000) /* who just ends another call is idle then */
+
+/* Who waits for another node looks all the time first, since most are late by less.
+ * Then it sleeps in between: its core may be just what they are waiting for. */
+#define LOOKS_NS   ((uint64_t)50000)
+#define NAP_MIN_NS ((uint64_t)50000)
+#define NAP_MAX_NS ((uint64_t)1000000)
 
 struct share {
     ZK_ALIGNED_LINE _Atomic size_t next;
@@ -59,6 +71,8 @@ struct shares {
     size_t grain;
     unsigned count;   /* at most one for each member */
     unsigned members; /* workers that the loop is meant for */
+    unsigned caller;  /* its slot; from outside 0, which it gets if it is free */
+    uint64_t begun;   /* when, where shares have homes */
     bool homes;       /* shares have one */
     bool placed;      /* members are those of the node */
     unsigned node;
@@ -86,13 +100,16 @@ take(struct share *s, size_t grain, size_t left, size_t *begin)
 
 /* ---- homes ------------------------------------------------------------ */
 
+static unsigned
+node_of(const zk_runtime_t *lane, unsigned slot)
+{
+    return lane->topology->pus[lane->slots[slot].pu].node;
+}
+
 static bool
 is_member(const struct shares *s, unsigned slot)
 {
-    const zk_runtime_t *lane = s->lane;
-
-    return !s->placed ||
-           lane->topology->pus[lane->slots[slot].pu].node == s->node;
+    return !s->placed || node_of(s->lane, slot) == s->node;
 }
 
 /* Members among the first workers. */
@@ -148,24 +165,72 @@ distance_to(const struct shares *s, unsigned share)
                                  s->lane->slots[s->share[share].home].pu);
 }
 
-/* ---- a place ----------------------------------------------------------- */
+/* ---- giving time ------------------------------------------------------- */
 
-/* A member that is idle, or on its way here: it is of no other call. */
+/* A worker of the node that is idle, or on its way here: it is of no other call. */
 static bool
-somebody_may_come(const struct shares *s, const struct zk_slot *self)
+somebody_may_come(const struct shares *s, const struct zk_slot *self,
+                  unsigned node)
 {
     const zk_runtime_t *lane = s->lane;
 
-    for (unsigned i = 1; i < lane->nworkers; i++) { /* 0 takes no task */
+    for (unsigned i = 0; i < lane->nworkers; i++) {
         const struct zk_slot *slot = &lane->slots[i];
         uint64_t root = zk_load_relaxed(&slot->root);
 
-        if ((root == 0 || root == self->job->id) && is_member(s, i) &&
+        if (i == 0 && s->caller != 0)
+            continue; /* it takes no task but its own */
+        if ((root == 0 || root == self->job->id) && node_of(lane, i) == node &&
             zk_load_relaxed(&slot->lease) == zk_load_relaxed(&self->lease))
             return true;
     }
     return false;
 }
+
+/* How much of a share others leave to those who are at it. */
+static size_t
+left_by_others(const struct shares *s, const struct share *share)
+{
+    if (!zk_load_relaxed(&share->attended))
+        return 0;
+    return s->placed ? SIZE_MAX : share->size / BEHIND;
+}
+
+/* More is left of it than others leave. */
+static bool
+is_behind(const struct shares *s, const struct share *share)
+{
+    return share->end - zk_load_relaxed(&share->next) >
+           left_by_others(s, share);
+}
+
+/* Somebody of another node is late with a share: waits until it is not, and at most as
+ * long again as this node took until it was through. */
+static void
+give_time(const struct shares *s, const struct share *share, uint64_t through)
+{
+    const struct zk_slot *self = zk__thread.slot;
+    unsigned node = node_of(s->lane, share->home);
+    uint64_t patience = (through - s->begun) * zk__shares_patience;
+    uint64_t nap = patience / 16, waited = zk_now_ns() - through;
+
+    nap = nap < NAP_MIN_NS ? NAP_MIN_NS : nap < NAP_MAX_NS ? nap : NAP_MAX_NS;
+    while (waited < patience && is_behind(s, share) && !zk_stopped() &&
+           (zk_load_relaxed(&share->attended) ||
+            somebody_may_come(s, self, node))) {
+        _Atomic uint32_t nobody = 0;
+
+        if (waited > LOOKS_NS)
+            zk__futex_wait(&nobody, 0, nap);
+        else if (s->lane->crowded)
+            sched_yield();
+        else
+            zk_pause();
+        waited = zk_now_ns() - through;
+    }
+}
+
+/* ---- a place ----------------------------------------------------------- */
 
 static bool
 all_attended(const struct shares *s)
@@ -184,7 +249,7 @@ give_way(const struct shares *s, const struct zk_slot *self)
 
     while (waited < zk__shares_grace_ns && !all_attended(s) &&
            zk_load_relaxed(&s->inside) < s->most && !zk_stopped() &&
-           (waited < LEAVING_NS || somebody_may_come(s, self))) {
+           (waited < LEAVING_NS || somebody_may_come(s, self, s->node))) {
         waited = zk_now_ns() - start;
         if (s->lane->crowded)
             sched_yield();
@@ -194,15 +259,6 @@ give_way(const struct shares *s, const struct zk_slot *self)
 }
 
 /* ---- running ----------------------------------------------------------- */
-
-/* How much of a share others leave to those who are at it. */
-static size_t
-left_by_others(const struct shares *s, const struct share *share)
-{
-    if (!zk_load_relaxed(&share->attended))
-        return 0;
-    return s->placed ? SIZE_MAX : share->size / BEHIND;
-}
 
 /* Runs what is to be done of a share. True: the loop is over, *code says how. */
 static bool
@@ -231,6 +287,7 @@ run_shares(size_t task, size_t end, void *arg)
     struct shares *s = arg;
     const struct zk_slot *self = zk__thread.slot;
     bool member = self == NULL || is_member(s, self->index);
+    uint64_t through = 0; /* when it was, with the shares of its node */
     unsigned first;
     int code = 0;
 
@@ -247,8 +304,15 @@ run_shares(size_t task, size_t end, void *arg)
             unsigned which = (first + i) % s->count;
             bool near = s->placed ? member : far <= SAME_NODE;
 
-            if (distance_to(s, which) == far &&
-                finish(s, &s->share[which], near, &code))
+            if (distance_to(s, which) != far)
+                continue;
+            if (!near && !s->placed) {
+                through = through != 0 ? through : zk_now_ns();
+                give_time(s, &s->share[which], through);
+                if (zk_stopped())
+                    return 0;
+            }
+            if (finish(s, &s->share[which], near, &code))
                 return code;
         }
     return 0;
@@ -269,8 +333,10 @@ deal(struct shares *s, size_t begin, size_t end, size_t grain)
         begin += s->share[i].size;
         s->share[i].end = begin;
     }
-    if (s->homes)
+    if (s->homes) {
         give_homes(s);
+        s->begun = zk_now_ns();
+    }
 }
 
 /* For whom it is, and in how many shares. */
@@ -314,6 +380,7 @@ zk_parallel_for_ex(zk_runtime_t *lane, size_t begin, size_t end,
     if (lane == NULL)
         return ZK_ENOMEM;
     s.lane = lane;
+    s.caller = zk__thread.slot != NULL ? zk__thread.slot->index : 0;
     mean(&s, o);
     deal(&s, begin, end, o->grain);
     /* With a place each worker, and a guest that calls, may hold one task while it

@@ -92,9 +92,12 @@ typedef struct {
  *
  * With max_workers or affinity the range is dealt out in one share for each worker,
  * and in pieces of the grain, or of 1/32 of a share. Who is through with a share
- * helps with the others. With affinity those of the same cache and node come first,
- * and of a share of another node whose workers are at it the last eighth is left to
- * them.
+ * helps with the others. With affinity those of the same cache and node come first.
+ * Other nodes' workers, unless they are busy with another call, are given as long
+ * again as the helper's own node took, and then those are helped that are behind by
+ * more than an eighth of a share. So somebody who is late by more than a loop's
+ * time makes it take twice as long at the most: where calls of the body differ much
+ * affinity is not what you want.
  *
  * So pages that one loop touches for the first time are on the node of who gets
  * them in the next. Memory whose place was decided before does not follow: that of

@@ -14,7 +14,7 @@
 
 #define PRIME  ((uint64_t)2013265921) /* 15 * 2^27 + 1; 31 makes its units */
 #define WORDS  ((size_t)1024)         /* of a block, which is a page */
-#define BLOCKS ((size_t)1024)
+#define BLOCKS ((size_t)4096)
 #define GRAIN  ((size_t)8)
 #define BYTES  (BLOCKS * WORDS * sizeof(uint32_t))
 
