@@ -246,13 +246,12 @@ test_kernel_is_told_which_pages_were_chosen(void **state)
                  {ZK_HUGE_AUTO, 100, false, false},
                  {ZK_HUGE_AUTO, 8 * MIB, true, false}};
     /* What this machine's host has at hand just now shall not matter. */
-    static const struct zk_huge_facts cheap = {
-        .system = ZK_HUGE_SYSTEM_MADVISE,
-        .given = true,
-        .pays = true,
-        .huge_ns = 250000,
-        .base_ns = 750000,
-        .small_bytes = 700 * KIB};
+    static const struct zk_huge_facts cheap = {.system = ZK_HUGE_SYSTEM_MADVISE,
+                                               .given = true,
+                                               .pays = true,
+                                               .huge_ns = 250000,
+                                               .base_ns = 750000,
+                                               .small_bytes = 700 * KIB};
 
     (void)state;
     if (access("/sys/kernel/mm/transparent_hugepage", F_OK) != 0)
