@@ -9,7 +9,7 @@
  * everybody has to come: a task for each other worker, and none of them ends
  * before all have begun.
  */
-#include "lane.h"
+#include "meeting.h"
 
 static int
 empty(size_t begin, size_t end, void *arg)
@@ -19,38 +19,6 @@ empty(size_t begin, size_t end, void *arg)
     for (size_t i = begin; i < end; i++)
         mine[i * 8]++;
     return 0;
-}
-
-static struct {
-    _Alignas(64) unsigned here;
-    _Alignas(64) unsigned all;
-    uint64_t meetings;
-} meeting;
-
-static int
-meet(void *arg)
-{
-    unsigned spins = 0;
-
-    (void)arg;
-    __atomic_fetch_add(&meeting.here, 1, __ATOMIC_ACQ_REL);
-    while (__atomic_load_n(&meeting.here, __ATOMIC_ACQUIRE) < meeting.all)
-        if (++spins % 64 == 0)
-            sched_yield();
-    return 0;
-}
-
-static void
-hold_meeting(void)
-{
-    zk_group_t group = ZK_GROUP_INIT;
-
-    __atomic_store_n(&meeting.here, 0, __ATOMIC_RELAXED);
-    for (unsigned i = 1; i < meeting.all; i++)
-        must(zk_spawn(&group, meet, NULL), "spawn");
-    must(meet(NULL), "meet");
-    must(zk_sync(&group), "sync");
-    meeting.meetings += meeting.here;
 }
 
 int
@@ -94,7 +62,6 @@ main(int argc, char **argv)
     snprintf(metric, sizeof metric, "meeting_%u", workers);
     bench_report(metric,
                  (double)(bench_now_ns() - start) / (double)regions / 1e3);
-    bench_check(meeting.meetings == (regions + 100) * workers, "meetings");
 
     for (unsigned i = 0; i < workers; i++)
         bench_check(counts[(size_t)i * 8] == 2 * (regions + 100), "visits");

@@ -1,17 +1,7 @@
 /* cache_test.c - the blocks at hand. O5, O7, R7, R8, R13. */
 #include "alloc/heap/cache.h"
+#include "tests/heap/one_heap.h"
 #include "tests/support.h"
-
-static struct zk_heap heap;
-
-static int
-open_pages(void **state)
-{
-    (void)state;
-    zk__class_open();
-    zk__heap_init(&heap, false, SIZE_MAX);
-    return zk__pages_open() ? 0 : 1;
-}
 
 static void *
 pop(struct zk_cache *c, unsigned class)

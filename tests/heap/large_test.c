@@ -1,18 +1,8 @@
 /* large_test.c - blocks that are runs of pages. O11, R2, R6, ON2, ON4. */
 #include "alloc/heap/large.h"
 #include "private/poison.h"
+#include "tests/heap/one_heap.h"
 #include "tests/support.h"
-
-static struct zk_heap heap;
-
-static int
-open_pages(void **state)
-{
-    (void)state;
-    zk__class_open();
-    zk__heap_init(&heap, false, SIZE_MAX);
-    return zk__pages_open() ? 0 : 1;
-}
 
 static char *
 alloc(size_t n)

@@ -1,17 +1,7 @@
 /* pool_test.c - batches of blocks, and the spans they come from. O2, O8, O9. */
 #include "alloc/heap/pool.h"
+#include "tests/heap/one_heap.h"
 #include "tests/support.h"
-
-static struct zk_heap heap;
-
-static int
-open_pages(void **state)
-{
-    (void)state;
-    zk__class_open();
-    zk__heap_init(&heap, false, SIZE_MAX);
-    return zk__pages_open() ? 0 : 1;
-}
 
 static void
 test_a_batch_from_a_new_span_is_contiguous(void **state)

@@ -1,11 +1,12 @@
 /*
  * omp.h - what the tests of zkrt-omp share.
  *
- * Owns:   lanes that borrow, and meeting points that want all threads at once.
+ * Owns:   lanes that borrow, and lanes of the width of a team.
  */
 #ifndef ZK_TESTS_OMP_OMP_H
 #define ZK_TESTS_OMP_OMP_H
 
+#include "tests/runtime/meeting.h"
 #include "tests/runtime/rt.h"
 
 #include <omp.h>
@@ -43,36 +44,6 @@ static inline zk_runtime_t *
 omp_lane(unsigned workers)
 {
     return omp_lane_of(ZK_BACKEND_OPENMP, workers);
-}
-
-/* Who comes here waits for the others. */
-struct meeting {
-    unsigned wanted;
-    _Atomic unsigned here;
-};
-
-static inline void
-meet(struct meeting *m)
-{
-    zk_add_acq_rel(&m->here, 1u);
-    while (zk_load_acquire(&m->here) < m->wanted)
-        sched_yield();
-}
-
-/* A body of a loop with grain 1, and a task. */
-static inline int
-meet_in_a_loop(size_t begin, size_t end, void *arg)
-{
-    for (size_t i = begin; i < end; i++)
-        meet(arg);
-    return 0;
-}
-
-static inline int
-meet_in_a_task(void *arg)
-{
-    meet(arg);
-    return 0;
 }
 
 static inline int

@@ -6,6 +6,8 @@
  * from a description, and the CPU that a thread runs on is what the test says. Where no
  * thread of the lane is started the main thread stands for each of its workers.
  */
+#include "tests/runtime/asleep.h"
+#include "tests/runtime/meeting.h"
 #include "tests/runtime/rt.h"
 
 #include "runtime/lane.h"
@@ -282,22 +284,6 @@ count(void *arg)
     return 0;
 }
 
-static bool
-all_asleep(zk_runtime_t *lane)
-{
-    return zk_load_seq_cst(&lane->sleepers) ==
-               zk_load_acquire(&lane->threads) &&
-           zk_load_seq_cst(&lane->searching) == 0 &&
-           zk_load_seq_cst(&lane->tokens) == 0;
-}
-
-static void
-await_all_asleep(zk_runtime_t *lane)
-{
-    while (!all_asleep(lane))
-        usleep(20);
-}
-
 static void
 test_the_sleeper_that_is_roused_is_one_of_the_submitters_node(void **state)
 {
@@ -327,22 +313,6 @@ test_the_sleeper_that_is_roused_is_one_of_the_submitters_node(void **state)
     assert_int_equal(zk_runtime_close(lane), ZK_OK);
 }
 
-struct meeting {
-    unsigned expected;
-    _Atomic unsigned here;
-};
-
-static int
-meet(void *arg)
-{
-    struct meeting *m = arg;
-
-    zk_add_release(&m->here, 1u);
-    while (zk_load_acquire(&m->here) < m->expected)
-        sched_yield();
-    return 0;
-}
-
 /* Each needs a worker of its own: so sleepers of other nodes have to come, too. */
 static void
 test_a_burst_from_one_node_or_all_brings_the_workers_of_each(void **state)
@@ -353,12 +323,13 @@ test_a_burst_from_one_node_or_all_brings_the_workers_of_each(void **state)
 
         assert_non_null(lane);
         for (unsigned i = 0; i < test_scaled(60); i++) {
-            struct meeting m = {.expected = workers - 1};
+            struct meeting m = {.wanted = workers - 1};
             zk_group_t group = ZK_GROUP_INIT;
 
             for (unsigned k = 0; k < workers - 1; k++) {
                 cpu_now = (int)(i % 2 == 0 ? i / 2 % CORES : k % CORES);
-                assert_int_equal(zk_spawn_on(lane, &group, meet, &m), ZK_OK);
+                assert_int_equal(zk_spawn_on(lane, &group, meet_in_a_task, &m),
+                                 ZK_OK);
             }
             while (!zk_group_done(&group))
                 sched_yield(); /* nobody but the workers */

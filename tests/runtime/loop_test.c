@@ -1,6 +1,7 @@
 /*
  * loop_test.c - zk_parallel_for: every iteration once, in the pieces promised.
  */
+#include "tests/runtime/meeting.h"
 #include "tests/runtime/rt.h"
 
 #define MARKS 20001
@@ -459,23 +460,6 @@ test_loops_and_groups_nest_in_each_other(void **state)
 
 /* ---- who runs it ----------------------------------------------------------- */
 
-struct meeting {
-    unsigned wanted;
-    _Atomic unsigned inside;
-};
-
-static int
-meet(size_t begin, size_t end, void *arg)
-{
-    struct meeting *m = arg;
-
-    (void)begin;
-    (void)end;
-    zk_add_acq_rel(&m->inside, 1u);
-    rt_await(&m->inside, m->wanted);
-    return 0;
-}
-
 /* Each call blocks until both are there: a loop run by one would hang here. */
 static void
 test_a_second_thread_takes_part_in_a_loop_of_two(void **state)
@@ -489,9 +473,9 @@ test_a_second_thread_takes_part_in_a_loop_of_two(void **state)
         for (unsigned round = 0; round < test_scaled(200); round++) {
             struct meeting m = {.wanted = 2};
 
-            assert_int_equal(zk_parallel_for_on(lane, 0, 2, 1, meet, &m),
-                             ZK_OK);
-            assert_int_equal(m.inside, 2);
+            assert_int_equal(
+                zk_parallel_for_on(lane, 0, 2, 1, meet_in_a_loop, &m), ZK_OK);
+            assert_int_equal(m.here, 2);
         }
         assert_int_equal(zk_runtime_close(lane), ZK_OK);
     }

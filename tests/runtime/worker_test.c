@@ -3,9 +3,9 @@
  *
  * A lost wake-up shows as a hang, which the program's alarm ends.
  */
+#include "tests/runtime/asleep.h"
+#include "tests/runtime/meeting.h"
 #include "tests/runtime/rt.h"
-
-#include "runtime/lane.h"
 
 static int
 count(void *arg)
@@ -26,23 +26,6 @@ sleepy_lane(unsigned workers, uint64_t seed)
                                           .notice = test_no_notice)) != ZK_OK)
         return NULL;
     return lane;
-}
-
-/* Everybody sleeps: no count of a searcher, and no token, is left over. */
-static bool
-all_asleep(zk_runtime_t *lane)
-{
-    return zk_load_seq_cst(&lane->sleepers) ==
-               zk_load_acquire(&lane->threads) &&
-           zk_load_seq_cst(&lane->searching) == 0 &&
-           zk_load_seq_cst(&lane->tokens) == 0;
-}
-
-static void
-await_all_asleep(zk_runtime_t *lane)
-{
-    while (!all_asleep(lane))
-        usleep(20);
 }
 
 /* The group is awaited without helping: a worker has to come. */
@@ -118,23 +101,6 @@ test_no_wake_up_is_lost_at_any_distance_from_the_last_task(void **state)
 
 /* ---- bursts ---------------------------------------------------------------------- */
 
-struct meeting {
-    unsigned expected;
-    _Atomic unsigned here;
-};
-
-/* Returns when all have come: each needs a thread of its own. */
-static int
-meet(void *arg)
-{
-    struct meeting *m = arg;
-
-    zk_add_release(&m->here, 1u);
-    while (zk_load_acquire(&m->here) < m->expected)
-        sched_yield();
-    return 0;
-}
-
 static void
 test_a_burst_wakes_every_worker(void **state)
 {
@@ -145,11 +111,11 @@ test_a_burst_wakes_every_worker(void **state)
         assert_non_null(lane);
         assert_int_equal(zk_runtime_enter(lane), ZK_OK);
         for (unsigned i = 0; i < test_scaled(100); i++) {
-            struct meeting m = {.expected = workers};
+            struct meeting m = {.wanted = workers};
             zk_group_t group = ZK_GROUP_INIT;
 
             for (unsigned k = 0; k < workers; k++)
-                assert_int_equal(zk_spawn(&group, meet, &m), ZK_OK);
+                assert_int_equal(zk_spawn(&group, meet_in_a_task, &m), ZK_OK);
             assert_int_equal(zk_sync(&group), ZK_OK);
             assert_int_equal(m.here, workers);
             if (i % 8 == 0)
@@ -169,11 +135,12 @@ test_a_burst_from_outside_wakes_every_worker(void **state)
 
         assert_non_null(lane);
         for (unsigned i = 0; i < test_scaled(100); i++) {
-            struct meeting m = {.expected = workers - 1};
+            struct meeting m = {.wanted = workers - 1};
             zk_group_t group = ZK_GROUP_INIT;
 
             for (unsigned k = 0; k < workers - 1; k++)
-                assert_int_equal(zk_spawn_on(lane, &group, meet, &m), ZK_OK);
+                assert_int_equal(zk_spawn_on(lane, &group, meet_in_a_task, &m),
+                                 ZK_OK);
             while (!zk_group_done(&group))
                 sched_yield(); /* nobody but the workers */
             assert_int_equal(zk_sync(&group), ZK_OK);
