@@ -251,8 +251,6 @@ zk__huge_choose(struct zk_slab *s, size_t bytes)
 
 /* ---- looking ---------------------------------------------------------------- */
 
-#define LOOKS_MOST 8 /* of one request: what takes it may be many threads */
-
 static struct {
     _Atomic uint64_t looks, took_ns, changes[2], last_ns[2];
 } seen; /* the last two by the kind of page */
@@ -321,7 +319,6 @@ zk__huge_grew(struct zk_slab *s, const char *need)
     const char *fresh = zk_slab_base(s) + s->expected;
     const char *end = s->ready < s->scratched ? s->ready : s->scratched;
     enum zk_kind_of_page kind;
-    int looks = LOOKS_MOST;
     size_t at, to;
 
     if (!looks_pay(s, offset(s, need)))
@@ -333,13 +330,11 @@ zk__huge_grew(struct zk_slab *s, const char *need)
     if (at >= to)
         return;
     zk__pace_grew(&s->pace, (to - at) / ZK_HUGE_PAGE);
-    for (; looks > 0 && at < to; looks--, at += ZK_HUGE_PAGE) {
-        if (s->pace.off || !zk__pace_wants(&s->pace, &kind))
+    for (; at < to && !s->pace.off; at += ZK_HUGE_PAGE) {
+        if (!zk__pace_wants(&s->pace, &kind))
             break;
         s->pace.off = !look(s, at, kind);
     }
-    if (looks == 0)
-        zk__pace_enough(&s->pace);
     if (s->advice != advice_for(s->pace.chosen))
         change_advice(s, advice_for(s->pace.chosen));
 }

@@ -12,6 +12,10 @@
 #define VAIN      ((size_t)4)
 #define VAIN_MOST ((size_t)128)
 
+/* Q5: who touches what a request takes may be many threads, or nobody. */
+#define LOOKS_MOST 8u
+#define LOOKS_SURE 2u
+
 static enum zk_kind_of_page
 other_than(enum zk_kind_of_page kind)
 {
@@ -34,6 +38,7 @@ zk__pace_begin(struct zk_pace *p, uint64_t huge_ns, uint64_t base_ns)
 void
 zk__pace_grew(struct zk_pace *p, size_t units)
 {
+    p->looks = 0;
     p->unseen += units;
     p->wait -= zk_min_size(p->wait, units);
     p->spent_ns += (uint64_t)units * p->last[p->chosen];
@@ -87,6 +92,8 @@ bool
 zk__pace_wants(const struct zk_pace *p, enum zk_kind_of_page *kind)
 {
     *kind = p->chosen;
+    if (p->looks == LOOKS_MOST)
+        return false;
     if (other_is_due(p)) {
         *kind = other_than(p->chosen);
         return true;
@@ -111,10 +118,15 @@ saw_other(struct zk_pace *p, enum zk_kind_of_page kind, uint64_t ns)
     p->wait = p->vain;
 }
 
-void
-zk__pace_enough(struct zk_pace *p)
+/* Q5: what of the request nobody has looked at needs no look. */
+static bool
+is_over(const struct zk_pace *p)
 {
-    p->unseen = 0;
+    uint64_t other = p->known[other_than(p->chosen)];
+    bool sure_of_it = !is_better(p, other, p->last[p->chosen]) &&
+                      !is_better(p, other, p->before);
+
+    return p->looks == LOOKS_MOST || (p->looks >= LOOKS_SURE && sure_of_it);
 }
 
 void
@@ -128,4 +140,7 @@ zk__pace_saw(struct zk_pace *p, enum zk_kind_of_page kind, uint64_t ns)
         saw_other(p, kind, ns);
     }
     p->last[kind] = ns;
+    p->looks++;
+    if (is_over(p))
+        p->unseen = 0;
 }

@@ -21,6 +21,10 @@
  *     for the first look after a change, which asks whether that was right: a few
  *     dear pages among many that are at hand are not worth hundreds of others.
  *
+ * Q5  A request is looked at LOOKS_MOST times at the most, and no more than twice
+ *     where neither of the last two looks found the chosen kind dear: pages at hand
+ *     come in long rows, so that the next few would tell the same.
+ *
  * Thread: the slab's owner.
  */
 #ifndef ZK_ALLOC_PACE_H
@@ -44,12 +48,13 @@ struct zk_pace {
     size_t unseen;     /* units since the chosen kind was looked at */
     size_t step;       /* from one such look to the next; 0: not begun */
     size_t wait, vain; /* Q3: until the next, and what that was at first */
+    unsigned looks;    /* Q5: at this request */
 };
 
 /* From now on, huge pages, which take less where both are at hand. */
 void zk__pace_begin(struct zk_pace *p, uint64_t huge_ns, uint64_t base_ns);
 
-/* The slab takes so many units more. */
+/* A request has the slab take so many units more. */
 void zk__pace_grew(struct zk_pace *p, size_t units);
 
 /* Whether to look at the next unit, and as which kind of page it shall come. */
@@ -57,8 +62,5 @@ bool zk__pace_wants(const struct zk_pace *p, enum zk_kind_of_page *kind);
 
 /* It took so long. */
 void zk__pace_saw(struct zk_pace *p, enum zk_kind_of_page kind, uint64_t ns);
-
-/* No more looks in what it has taken so far. */
-void zk__pace_enough(struct zk_pace *p);
 
 #endif

@@ -452,6 +452,23 @@ test_little_of_a_large_block_is_looked_at(void **state)
     zk__arena_ended(f.arena);
 }
 
+/* Where pages are at hand a large request is two calls dearer, and no more. */
+static void
+test_two_units_of_a_large_block_at_hand_are_looked_at(void **state)
+{
+    struct zk_huge_seen before = zk__huge_seen();
+
+    (void)state;
+    begin_with(&cheap, ZK_HUGE_AUTO);
+    pages_take(cheap.huge_ns, cheap.base_ns);
+    zk__arena_reset(f.arena, "test");
+    assert_non_null(zk__slab_alloc_zeroed(f.slab, 60 * MIB));
+    assert_int_equal(looked(before), 2);
+    assert_in_range(zk__os_in_memory(zk_slab_base(f.slab), 60 * MIB), 2 * MIB,
+                    4 * MIB);
+    zk__arena_ended(f.arena);
+}
+
 /* G3, S2: what was looked at and not handed out counts as touched. */
 static void
 test_what_was_looked_at_counts_as_touched(void **state)
@@ -593,6 +610,7 @@ main(void)
         huge_test(test_slab_comes_back_to_huge_pages_that_are_cheap_again),
         huge_test(test_warm_phases_look_at_nothing),
         huge_test(test_little_of_a_large_block_is_looked_at),
+        huge_test(test_two_units_of_a_large_block_at_hand_are_looked_at),
         huge_test(test_what_was_looked_at_counts_as_touched),
         huge_test(test_what_was_populated_before_the_phase_is_not_looked_at),
         huge_test(test_nothing_is_looked_at_where_nothing_is_to_be_chosen),

@@ -48,13 +48,13 @@ started(void)
 
 /* What a slab does with its pace: some units are looked at, the others follow. */
 static void
-grow(struct run *r, const struct machine *m, size_t units, size_t looks)
+grow(struct run *r, const struct machine *m, size_t units)
 {
     size_t to = r->taken + units;
     enum zk_kind_of_page kind, before;
 
     zk__pace_grew(&r->pace, units);
-    for (; looks > 0 && r->taken < to; looks--, r->taken++) {
+    for (; r->taken < to; r->taken++) {
         uint64_t ns;
 
         if (!zk__pace_wants(&r->pace, &kind))
@@ -67,8 +67,6 @@ grow(struct run *r, const struct machine *m, size_t units, size_t looks)
         r->cost_ns += ns;
         r->changes += r->pace.chosen != before;
     }
-    if (looks == 0)
-        zk__pace_enough(&r->pace);
     for (; r->taken < to; r->taken++) {
         r->huge += r->pace.chosen == ZK_PAGE_HUGE;
         r->cost_ns += cost(m, r->taken, r->pace.chosen);
@@ -81,7 +79,7 @@ run_of(const struct machine *m, size_t units)
     struct run r = started();
 
     while (r.taken < units)
-        grow(&r, m, 1, 1);
+        grow(&r, m, 1);
     return r;
 }
 
@@ -187,20 +185,78 @@ test_one_dear_look_alone_changes_nothing(void **state)
     }
 }
 
-/* Looks of one request see as far into what is at hand as they go. */
-static void
-test_large_requests_are_looked_into(void **state)
+static size_t
+looks_of(const struct run *r)
 {
-    const struct machine m = {5, NOT_YET, NOT_YET, 0};
+    return r->looks[ZK_PAGE_HUGE] + r->looks[ZK_PAGE_BASE];
+}
+
+/* The first, which had been measured, is at hand in any case, or not even that. */
+static void
+test_large_requests_are_looked_into_where_pages_are_dear(void **state)
+{
+    struct machine m = {1, NOT_YET, NOT_YET, 0};
+
+    (void)state;
+    for (m.huge_dear_from = 0; m.huge_dear_from < 2; m.huge_dear_from++) {
+        struct run r = started();
+
+        grow(&r, &m, 256);
+        assert_int_equal(r.pace.chosen, ZK_PAGE_BASE);
+        assert_in_range(r.huge, 2, 4);
+        assert_in_range(looks_of(&r), 3, 8);
+        grow(&r, &m, 1);
+        assert_in_range(looks_of(&r), 3, 9);
+    }
+}
+
+/* Q5, and what nobody looked at is no reason for looks at the next request. */
+static void
+test_two_looks_are_enough_for_a_large_request_at_hand(void **state)
+{
+    const struct machine m = {NOT_YET, 0, NOT_YET, 0};
     struct run r = started();
 
     (void)state;
-    grow(&r, &m, 256, 8);
+    for (size_t n = 1; n <= 8; n++) {
+        grow(&r, &m, 256);
+        assert_int_equal(looks_of(&r), 2 * n);
+        grow(&r, &m, 1);
+        assert_int_equal(looks_of(&r), 2 * n);
+    }
+    assert_int_equal(r.huge, 8 * 257);
+}
+
+/* Q1 and Q5: at a request one dear look asks for another, and no more of them. */
+static void
+test_a_dear_look_at_a_large_request_asks_for_more(void **state)
+{
+    struct run r;
+
+    (void)state;
+    for (size_t at = 0; at < 2; at++) {
+        const struct machine m = {at, at + 1, NOT_YET, 0};
+
+        r = started();
+        grow(&r, &m, 256);
+        assert_int_equal(r.huge, 256);
+        assert_int_equal(r.looks[ZK_PAGE_HUGE], at + 3);
+    }
+}
+
+/* It finds out with the next request what it did not see in the last one. */
+static void
+test_pages_that_become_dear_are_left_at_the_next_request(void **state)
+{
+    const struct machine m = {100, NOT_YET, NOT_YET, 0};
+    struct run r = started();
+
+    (void)state;
+    grow(&r, &m, 256);
+    assert_int_equal(r.huge, 256);
+    grow(&r, &m, 256);
     assert_int_equal(r.pace.chosen, ZK_PAGE_BASE);
-    assert_in_range(r.huge, 6, 7);
-    assert_int_equal(r.looks[ZK_PAGE_HUGE] + r.looks[ZK_PAGE_BASE], 8);
-    grow(&r, &m, 1, 8);
-    assert_true(r.looks[ZK_PAGE_HUGE] + r.looks[ZK_PAGE_BASE] <= 9);
+    assert_in_range(r.huge, 256 + 2, 256 + 4);
 }
 
 /* Q1, Q3 and Q4 whatever the times are. */
@@ -254,7 +310,12 @@ main(void)
         cmocka_unit_test(test_few_dear_pages_among_many_cost_little),
         cmocka_unit_test(test_small_pages_that_run_out_are_left_for_huge_ones),
         cmocka_unit_test(test_one_dear_look_alone_changes_nothing),
-        cmocka_unit_test(test_large_requests_are_looked_into),
+        cmocka_unit_test(
+            test_large_requests_are_looked_into_where_pages_are_dear),
+        cmocka_unit_test(test_two_looks_are_enough_for_a_large_request_at_hand),
+        cmocka_unit_test(test_a_dear_look_at_a_large_request_asks_for_more),
+        cmocka_unit_test(
+            test_pages_that_become_dear_are_left_at_the_next_request),
         cmocka_unit_test(test_looks_stay_within_their_bounds_at_random),
     };
 
