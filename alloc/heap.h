@@ -1,6 +1,5 @@
 /*
- * heap.h - the process's heap: what outlives a phase, and what is too small for
- * one.
+ * heap.h - the process's heap: what outlives a phase, or is too small for one.
  *
  * Owns:   the calling thread's cache, and the way from a request to a block of it.
  * Never:  sees an arena's address.

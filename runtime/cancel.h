@@ -1,5 +1,5 @@
 /*
- * cancel - the word by which a phase is told to stop, from anywhere.
+ * cancel.h - the word by which a phase is told to stop, from anywhere.
  *
  * An id must be safe to use when its phase is long over, when its record serves
  * the next phase, and when its lane has closed, in a signal handler, too. So it

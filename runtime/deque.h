@@ -1,5 +1,5 @@
 /*
- * deque - one owner at the bottom, any number of thieves at the top.
+ * deque.h - one owner at the bottom, any number of thieves at the top.
  *
  *        top                 bottom
  *         v                    v

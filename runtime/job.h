@@ -1,5 +1,5 @@
 /*
- * job - what tasks belong to and what a thread waits for: a group or a loop.
+ * job.h - what tasks belong to and what a thread waits for: a group or a loop.
  *
  * A job counts its tasks, and never touches a counter that others hammer as
  * long as its tasks stay with the worker that made them: what its owner pushes

@@ -1,8 +1,8 @@
 /*
  * clock.h - time in nanoseconds: monotonic, and of the calling thread alone.
  *
- * Owns:   two calls. The first takes 25 to 50 ns on the machines we measured: per piece of work,
- *         never per iteration.
+ * Owns:   two calls. The first takes 25 to 50 ns on the machines we measured: per
+ *         piece of work, never per iteration.
  * Never:  decides what a test asserts.
  */
 #ifndef ZK_PRIVATE_CLOCK_H
