@@ -64,9 +64,12 @@ install(FILES
     "${man_dir}/zk_lanes_open.3"
     "${man_dir}/zk_phase_pages.3"
     "${man_dir}/zk_phase_reserve.3"
+    "${man_dir}/zk_runtime_info.3"
+    "${man_dir}/zk_runtime_open.3"
     "${man_dir}/zk_runtime_phase.3"
     "${man_dir}/zk_scratch_begin.3"
     "${man_dir}/zk_shared_alloc.3"
+    "${man_dir}/zk_strerror.3"
     DESTINATION "${CMAKE_INSTALL_MANDIR}/man3")
 if(ZK_BUILD_EXAMPLES)
     install(FILES "${man_dir}/zkprove.1" "${man_dir}/zkverify.1"

@@ -316,14 +316,11 @@ zk_runtime_describe(const zk_runtime_t *lane, enum zk_form form, char *text,
                     size_t room)
 {
     struct zk_writer w;
-    char version[32];
 
     if (lane == NULL || (text == NULL && room != 0) || form > ZK_JSON)
         return 0;
     zk__write_begin(&w, text, room, form == ZK_JSON);
-    snprintf(version, sizeof version, "%d.%d.%d", ZK_VERSION_MAJOR,
-             ZK_VERSION_MINOR, ZK_VERSION_PATCH);
-    zk__write_word(&w, "zkrt", version);
+    zk__write_word(&w, "zkrt", zk_version());
     describe_machine(&w, lane);
     describe_workers(&w, lane);
     describe_memory(&w, lane);

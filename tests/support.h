@@ -257,7 +257,7 @@ struct test_child {
 
 /*
  * Runs fn(arg) in a forked child, which exits with the result, without atexit
- * handlers. A child that hangs is ended by SIGALRM after 30 seconds.
+ * handlers. A child that hangs is ended by SIGALRM after two minutes.
  */
 static inline struct test_child
 test_in_child(int (*fn)(void *), void *arg)

@@ -40,7 +40,8 @@ ZK_BEGIN_DECLS
  */
 ZK_API ZK_ALLOCATOR void *zk_malloc(size_t n);
 
-/* The same, all bytes zero. Pages known to be zero are not written again. */
+/* The same for count * n bytes, all zero; NULL with ENOMEM where the product is no
+ * size. Pages known to be zero are not written again. */
 ZK_API ZK_ALLOCATOR void *zk_calloc(size_t count, size_t n);
 
 /* The same, aligned to a power of two. Else NULL with errno EINVAL. */
@@ -53,6 +54,9 @@ ZK_API ZK_ALLOCATOR void *zk_aligned_alloc(size_t align, size_t n);
  * phase does not own any more. p = NULL is zk_malloc(n). On NULL the old block
  * is intact. A block of a secret phase moves only inside of secret phases: else
  * NULL with errno EPERM. n = 0 keeps a block of the smallest size.
+ *
+ * Thread: any.
+ * Cost:   as zk_malloc(), and the copy where the block moves.
  */
 ZK_API ZK_NODISCARD void *zk_realloc(void *p, size_t n);
 
@@ -71,18 +75,21 @@ ZK_API ZK_NODISCARD void *zk_realloc(void *p, size_t n);
 ZK_API void zk_free(void *p);
 
 /* Bytes that may be used at p, at least what was asked for; 0 for NULL and for
- * an address in an arena that is no live block. */
+ * an address in an arena that is no live block. Any thread, some instructions. */
 ZK_API size_t zk_usable_size(const void *p);
 
 /*
  * n bytes from the caller's arena, of any size, or NULL with errno ENOMEM: no
  * phase is open here, or the slab is full. Never the heap, never counted as an
- * overflow. align is a power of two up to 1 GiB, or 0 for 64.
+ * overflow. align is a power of two up to 1 GiB, or 0 for 64; else errno is EINVAL.
+ *
+ * Thread: any.
+ * Cost:   some instructions, no system call but for a slab's first use.
  */
 ZK_API ZK_ALLOCATOR void *zk_phase_alloc(size_t n, size_t align);
 
-/* A heap copy of n bytes at p, which outlives the phase. NULL: ENOMEM, or
- * EINVAL where p is NULL and n is not 0. */
+/* A heap copy of n bytes at p, which outlives the phase and goes to zk_free().
+ * NULL: errno is ENOMEM, or EINVAL where p is NULL and n is not 0. Any thread. */
 ZK_API ZK_NODISCARD void *zk_detach(const void *p, size_t n);
 
 /* True when p lies in the arena of some lane, dead or alive. Some ns. */

@@ -65,17 +65,20 @@ ZK_API ZK_NODISCARD zk_err_t zk_heap_open(zk_heap_t **heap, size_t limit_bytes);
 ZK_API zk_err_t zk_heap_close(zk_heap_t *heap);
 
 /*
- * A cache for one thread at a time, bound to a heap.
+ * A cache for one thread at a time, bound to a heap. On an error *cache is NULL.
  *
+ * Thread: any; the cache is that thread's until it is handed on.
  * Errors: ZK_EINVAL  an argument is NULL
  *         ZK_ENOMEM  no memory for it
  */
 ZK_API ZK_NODISCARD zk_err_t zk_cache_open(zk_cache_t **cache, zk_heap_t *heap);
 
-/* Gives what it holds to its heap, and ends it. NULL is ZK_OK. */
+/* Gives what it holds to its heap, and ends it. NULL is ZK_OK. The cache's
+ * thread, as for all calls that name one. */
 ZK_API zk_err_t zk_cache_close(zk_cache_t *cache);
 
-/* Gives what it holds to its heap, where other caches find it. */
+/* Gives what it holds to its heap, where other caches find it. ZK_EINVAL: it is
+ * NULL. */
 ZK_API zk_err_t zk_cache_flush(zk_cache_t *cache);
 
 /*

@@ -31,8 +31,8 @@ ZK_BEGIN_DECLS
  *
  * An outermost begin first waits until nothing of the arena's last phase runs,
  * resets every slab, and then opens. All pointers of the opener's previous
- * phase are dead from here on, and trap (zk_trap in runtime.h). The name is copied, at most 47 bytes of it, and
- * may be NULL.
+ * phase are dead from here on, and trap (enum zk_trap in runtime.h). The name is
+ * copied, at most 47 bytes of it, and may be NULL.
  *
  * Thread: any that may enter the lane, not inside a task.
  * Cost:   O(slots). Two system calls for each slab that the last phase used, to
@@ -144,7 +144,12 @@ ZK_API ZK_NODISCARD zk_err_t zk_phase_begin_ex(
  * Ends the innermost stage or phase of the calling thread: waits until each
  * task of it has finished, detached ones too, and leaves its queues drained.
  * From then on the caller's requests go to the heap, or to the enclosing phase.
+ * What a stage allocated is dead; what a phase did can be read until the opener's
+ * next begin, unless it is secret.
  *
+ * Thread: the one that began it, outside of any task.
+ * Cost:   the tasks that are left, which the caller helps with, and O(slots). Of a
+ *         secret phase also writing over what it handed out.
  * Errors: ZK_ESTALE  this thread has no open phase; nothing changed
  *         ZK_EPERM   inside a task; nothing changed
  *         ZK_ECANCELED  it did end, after zk_phase_cancel()
@@ -233,6 +238,8 @@ typedef struct {
 /*
  * The caller's open phase, or its last one. Inside a task, the task's phase.
  *
+ * Thread: any.
+ * Cost:   O(slots); a reading of the container's files where there is a limit.
  * Errors: ZK_EINVAL  budget->size is not one the library knows
  *         ZK_ESTALE  there is none
  */
@@ -240,7 +247,11 @@ ZK_API ZK_NODISCARD zk_err_t zk_phase_budget(zk_phase_budget_t *budget);
 
 /*
  * Gives the arena of the caller's last, ended phase back to the lane's pool.
- * Its pointers are dead. ZK_EBUSY while a phase of the caller is open.
+ * Its pointers are dead. ZK_OK also where there is none.
+ *
+ * Thread: the opener of that phase.
+ * Cost:   some stores: what the arena has in memory stays there for the next.
+ * Errors: ZK_EBUSY   a phase of the caller is open; nothing changed
  */
 ZK_API ZK_NODISCARD zk_err_t zk_phase_release(void);
 
@@ -249,8 +260,12 @@ typedef int (*zk_stage_fn)(void *arg);
 
 /*
  * Runs stage(arg) in a phase of its own, on the calling thread, and ends it
- * whatever the result, together with stages that stage() left open. Returns the first of: the code of a failed begin (the
- * stage did not run), the stage's result, the code of the end.
+ * whatever the result, together with stages that stage() left open. Returns the
+ * first of: the code of a failed begin (the stage did not run), the stage's result,
+ * the code of the end.
+ *
+ * Thread, cost, errors: as zk_phase_begin_ex() and zk_phase_end(); ZK_EINVAL also
+ *         where stage is NULL, and nothing changed.
  */
 ZK_API zk_err_t zk_runtime_phase(const char *name, zk_stage_fn stage,
                                  void *arg);
@@ -263,9 +278,8 @@ ZK_API zk_err_t zk_runtime_phase_ex(zk_runtime_t *lane, const char *name,
 /*
  * ZK_PHASE("commit") { ... } - the block form. The phase ends on break, return,
  * goto out of the block and C++ exceptions, together with stages begun in the
- * block and left open. The block always runs, once: where
- * no phase could begin it runs on the enclosing phase or the heap, and
- * zk_phase_error() tells.
+ * block and left open. The block always runs, once: where no phase could begin it
+ * runs on the enclosing phase or the heap, and zk_phase_error() tells.
  */
 #define ZK_PHASE(name) \
     ZK__PHASE(ZK__CAT(zk__guard_, __COUNTER__), name, ZK__NULL)
@@ -313,7 +327,8 @@ ZK_API void zk__phase_guard_close(zk_phase_guard_t *guard);
  * Jumping out of a task or a loop's body is an error.
  */
 
-/* The code of this thread's last begin or end of a phase. */
+/* The code of the calling thread's last begin or end of a phase; ZK_OK before the
+ * first. */
 ZK_API zk_err_t zk_phase_error(void);
 
 /* What a phase has used so far. */
@@ -336,8 +351,11 @@ typedef struct {
 } zk_phase_stats_t;
 
 /*
- * The caller's open phase, or its last one. Inside a task, the task's phase.
+ * The caller's open phase, or its last one. Inside a task, the task's phase. Others
+ * may run meanwhile: their figures are a moment old.
  *
+ * Thread: any.
+ * Cost:   a walk of the slots.
  * Errors: ZK_EINVAL  stats->size is not one the library knows
  *         ZK_ESTALE  there is none
  */

@@ -191,12 +191,15 @@ ZK_API ZK_NODISCARD zk_err_t zk_runtime_open(zk_runtime_t **lane,
                                              const zk_options_t *options);
 
 /*
- * Closes a lane: joins its threads and returns its memory to the system. Every
- * pointer into its arenas is dead afterwards; the heap's blocks live on. The
- * caller leaves the lane if it is inside. A NULL lane is ZK_OK.
+ * Closes a lane: waits for detached tasks of no phase, joins its threads and
+ * returns its memory to the system. Every pointer into its arenas is dead
+ * afterwards; the heap's blocks live on. The caller leaves the lane if it is
+ * inside. A NULL lane is ZK_OK.
  *
  * Thread: any, not inside a task.
- * Errors: ZK_EPERM   called from a task; nothing changed
+ * Cost:   the tasks, a wake-up of each worker, and the unmapping of all arenas.
+ * Errors: ZK_EPERM   called from a task, or between a fork and its join; nothing
+ *                    changed
  *         ZK_EBUSY   another thread is inside, or a phase is open;
  *                    nothing changed
  *         ZK_ESTALE  it is closed already; nothing changed. (A lane that was
@@ -209,6 +212,9 @@ ZK_API ZK_NODISCARD zk_err_t zk_runtime_close(zk_runtime_t *lane);
  * the environment when it is the first to need it. NULL when that failed.
  * The default lane closes when the process ends; zk_runtime_close() on it
  * works too, and the next use opens it again.
+ *
+ * Thread: any.
+ * Cost:   none, but for the call that opens it: see zk_runtime_open().
  */
 ZK_API zk_runtime_t *zk_runtime_current(void);
 
@@ -227,7 +233,15 @@ ZK_API zk_runtime_t *zk_runtime_current(void);
 ZK_API ZK_NODISCARD zk_err_t zk_runtime_trim(zk_runtime_t *lane,
                                              size_t *released);
 
-/* What was chosen. ZK_EINVAL when info->size is not one the library knows. */
+/*
+ * What was chosen, and what the system granted. The strings live as long as the
+ * lane.
+ *
+ * Thread: any.
+ * Cost:   a copy.
+ * Errors: ZK_EINVAL  an argument is NULL, or info->size is not one that the
+ *                    library knows; *info is as it was
+ */
 ZK_API ZK_NODISCARD zk_err_t zk_runtime_info(const zk_runtime_t *lane,
                                              zk_runtime_info_t *info);
 
@@ -255,8 +269,9 @@ ZK_API size_t zk_runtime_describe(const zk_runtime_t *lane, enum zk_form form,
 
 /*
  * Makes the calling thread a worker of the lane until zk_runtime_leave(): it
- * takes a slot, and its core when slot 0 is free. Calls nest; the outermost
- * leave gives the slot back and restores the thread's former CPU affinity.
+ * takes a slot, and where that is slot 0 its core, too. Calls nest; the outermost
+ * leave gives the slot back and restores the thread's former CPU affinity. A NULL
+ * lane is the one that zk_runtime_current() gives.
  * Threads that the caller creates while inside inherit the binding.
  *
  * A thread that calls zk_parallel_for() or begins a phase without having
@@ -264,25 +279,32 @@ ZK_API size_t zk_runtime_describe(const zk_runtime_t *lane, enum zk_form form,
  * never needed for correctness; it saves the cost of doing it each time. Only
  * entering and phases bind the thread: a lone loop does not.
  *
+ * Thread: any; the slot is that thread's.
  * Cost:   outermost: a few system calls. Nested: none.
  * Errors: ZK_EAGAIN  no slot is free
  *         ZK_EPERM   the thread is inside another lane
+ *         ZK_ENOMEM  lane is NULL and there is no default lane
  */
 ZK_API ZK_NODISCARD zk_err_t zk_runtime_enter(zk_runtime_t *lane);
 
 /*
  * Undoes one zk_runtime_enter().
  *
+ * Thread: the one that entered.
+ * Cost:   outermost: a few system calls. Nested: none.
  * Errors: ZK_ESTALE  the thread had not entered; nothing changed
  *         ZK_EBUSY   it is the outermost one and a phase of this thread is
- *                    open, or the caller is a task; nothing changed
+ *                    open, a fork is not joined, or the caller is a task;
+ *                    nothing changed
  */
 ZK_API ZK_NODISCARD zk_err_t zk_runtime_leave(void);
 
-/* The caller's slot, or -1 outside. Stable while the thread is inside. */
+/* The caller's slot, or -1 outside. Stable while the thread is inside. Any thread,
+ * at the cost of a call. */
 ZK_API int zk_slot(void);
 
-/* N of the lane the caller is in, else of the default lane. */
+/* N of the lane the caller is in, else of the default lane, which it opens where it
+ * is the first to need it; 1 where that failed. Any thread. */
 ZK_API unsigned zk_num_workers(void);
 
 /*
@@ -312,17 +334,30 @@ typedef struct {
                                  node, from a nearest node, from farther off */
     uint64_t shared_bytes;    /* now, in regions (shared.h) of all lanes */
     uint64_t shared_regions;
-    uint64_t
-        outside_near; /* tasks from outside that a worker of the submitter's
-                              node has taken, and of another one. (With them what
-                              a waiting thread has handed to others.) */
-    uint64_t outside_far;
+    uint64_t outside_near; /* tasks from outside that a worker of the
+                              submitter's node has taken, with what a waiting
+                              thread has handed to others */
+    uint64_t outside_far;  /* the same, by one of another node */
 } zk_runtime_stats_t;
 
+/*
+ * Reads the counters.
+ *
+ * Thread: any.
+ * Cost:   a walk of the slots and, in each arena, of its slabs.
+ * Errors: ZK_EINVAL  an argument is NULL, or stats->size is not one that the
+ *                    library knows; *stats is as it was
+ */
 ZK_API ZK_NODISCARD zk_err_t zk_runtime_stats(const zk_runtime_t *lane,
                                               zk_runtime_stats_t *stats);
 
-/* Sets overflow_count and overflow_bytes to zero. The lane must be quiet. */
+/*
+ * Sets overflow_count and overflow_bytes to zero; a NULL lane is left alone. What is
+ * counted at the same time may be lost, so no phase of the lane should be open.
+ *
+ * Thread: any.
+ * Cost:   a walk of the slabs.
+ */
 ZK_API void zk_runtime_stats_reset_overflow(zk_runtime_t *lane);
 
 ZK_END_DECLS
