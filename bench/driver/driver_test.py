@@ -1,5 +1,6 @@
 """What the driver decides without running anything."""
 
+import math
 import os
 import random
 import shutil
@@ -83,32 +84,49 @@ class Targets(unittest.TestCase):
 
 
 class Rounds(unittest.TestCase):
-    def test_contenders_of_a_test_take_turns(self):
-        jobs = [run.Job(c, [], test=t, turns=n)
-                for t, n in (("a", 3), ("b", 1)) for c in "xy"]
-        said = [(job.test, turn, job.contender)
-                for turn, job in run.in_order(jobs, random.Random(1))]
-        self.assertEqual(sorted(said), sorted(
-            [("a", turn, c) for turn in range(3) for c in "xy"] +
-            [("b", 0, c) for c in "xy"]))
-        tests = [test for test, _, _ in said]
-        self.assertEqual(tests.count("a"), 6)
-        self.assertEqual(len([1 for a, b in zip(tests, tests[1:])
-                              if a != b]), 1, "a test is interrupted")
-        turns = [turn for test, turn, _ in said if test == "a"]
-        self.assertEqual(turns, sorted(turns), "a turn is interrupted")
+    def test_contenders_of_a_test_follow_each_other(self):
+        jobs = [run.Job(c, [], test=t) for t in "ab" for c in "xyz"]
+        said = [(job.test, job.contender)
+                for job in run.in_order(jobs, random.Random(1))]
+        self.assertEqual(sorted(said), [(t, c) for t in "ab" for c in "xyz"])
+        self.assertEqual(len([1 for a, b in zip(said, said[1:])
+                              if a[0] != b[0]]), 1, "a test is interrupted")
+
+    def test_one_contender_runs_twice(self):
+        jobs = [run.Job("zkrt", ["a"], test="t"), run.Job("x", ["b"])]
+        more = run.again(jobs, "zkrt")
+        self.assertEqual(more[:2], jobs)
+        self.assertEqual([(j.contender, j.argv, j.test) for j in more[2:]],
+                         [("zkrt again", ["a"], "t")])
+        samples = run.Samples()
+        samples.add(0, "zkrt", {"own": 1, "hand/other": 2})
+        samples.add(0, "zkrt again", {"own": 3, "hand/other": 4})
+        self.assertEqual(samples.values, {"zkrt/own": [1], "hand/other": [2],
+                                          "zkrt again/own": [3]})
+
+    def test_some_run_in_some_rounds_only(self):
+        with tempfile.TemporaryDirectory() as here:
+            program = os.path.join(here, "one")
+            with open(program, "w", encoding="utf-8") as f:
+                f.write("#!/bin/sh\necho took 1\n")
+            os.chmod(program, 0o700)
+            rounds = run.Rounds([run.Job("x", ["one"]),
+                                 run.Job("y", ["one"], every=2),
+                                 run.Job("z", ["none"])], [], here)
+            for _ in range(3):
+                rounds.another(random.Random(1), lambda: 0, lambda text: None)
+        self.assertEqual(rounds.samples.values, {"x/took": [1, 1, 1],
+                                                 "y/took": [1, None, 1]})
+        self.assertEqual(rounds.samples.failures, ["none was not built"])
+        self.assertEqual(rounds.count, 3)
 
     def test_what_slows_both_sides_is_not_in_a_ratio(self):
         slow = [1, 1.7, 1, 1.7, 1.7, 1, 1]
         value, low, high = stats.ratio([4 * s for s in slow],
                                        [2 * s for s in slow])
-        for found in (value, low, high):
-            self.assertAlmostEqual(found, 2)
-
-    def test_few_rounds_have_no_interval(self):
-        self.assertEqual(stats.ratio([4, 4, None], [2, 2, 2]),
-                         (2, 0.0, float("inf")))
-        self.assertIsNone(stats.ratio([None], [1]))
+        self.assertAlmostEqual(value, 2)
+        self.assertAlmostEqual(low, 2 / (1 + stats.FLOOR))
+        self.assertAlmostEqual(high, 2 * (1 + stats.FLOOR))
 
     def test_derived_figures_are_of_one_round(self):
         samples = run.Samples()
@@ -121,43 +139,125 @@ class Rounds(unittest.TestCase):
         self.assertEqual(samples.get("twice"), [6, None, 14])
 
 
+class Intervals(unittest.TestCase):
+    def test_few_rounds_have_none(self):
+        self.assertEqual(stats.ratio([4, 4, None], [2, 2, 2]),
+                         (2, 0.0, float("inf")))
+        self.assertIsNone(stats.ratio([None], [1]))
+
+    def test_ranks_are_those_of_the_tables(self):
+        # Two-sided 99 %: W. J. Conover, Practical Nonparametric Statistics.
+        self.assertEqual([stats.ranks(n) for n in (7, 8, 10, 11, 12, 20)],
+                         [0, 1, 1, 1, 2, 4])
+
+    def test_students_t_of_three(self):
+        low, high = stats.interval([math.exp(x) for x in (-0.1, 0, 0.1)])
+        self.assertAlmostEqual(math.log(high), 9.925 * 0.1 / math.sqrt(3))
+        self.assertAlmostEqual(low * high, 1)
+
+    def test_what_is_none_on_both_sides_is_exact(self):
+        self.assertEqual(stats.interval([0.0] * 3), (0, 0))
+        self.assertEqual(stats.interval([0.0, 1.0, 1.0])[1], float("inf"))
+
+    def test_the_median_is_inside_as_often_as_stated(self):
+        draw = random.Random(7)
+        for n, what in [(3, "normal"), (5, "normal"), (7, "normal"),
+                        (8, "normal"), (8, "skewed"), (12, "skewed")]:
+            inside = 0
+            for _ in range(4000):
+                logs = [draw.gauss(0, 0.1) for _ in range(n)]
+                if what == "skewed":  # a neighbour, in a third of the rounds
+                    logs = [draw.expovariate(10) - math.log(2) / 10
+                            for _ in range(n)]
+                low, high = stats.interval([math.exp(x) for x in logs])
+                inside += low <= 1 <= high
+            # 3 standard deviations of what is counted are 0.5 %.
+            self.assertGreater(inside / 4000, 1 - stats.MISSES - 0.005,
+                               f"{n} {what}")
+
+    def test_two_runs_agree_about_the_same_thing(self):
+        draw = random.Random(8)
+        apart = 0
+        for _ in range(4000):
+            a, b = (stats.ratio([math.exp(draw.gauss(0, 0.2))
+                                 for _ in range(8)], [1] * 8)
+                    for _ in range(2))
+            apart += a[1] > b[2] or b[1] > a[2]
+        self.assertLess(apart, 8)
+
+
+def run_with(low, high, key="peer/x", size="full"):
+    best = {"key": key, "median": 1.0, "ratio": low, "low": low, "high": high}
+    return {"g": {"size": size, "rows": [
+        {"title": "t", "best_peer": best, "targets": [],
+         "peers": {key.split("/")[0]: best}}]}}
+
+
 class Compare(unittest.TestCase):
-    def run_with(self, low, high):
-        best = {"key": "peer/x", "ratio": low, "low": low, "high": high}
-        return {"g": {"rows": [{"title": "t", "best_peer": best,
-                                "targets": []}]}}
+    def said(self, first, second):
+        return targets.compare(first, second).splitlines()
 
     def test_intervals_that_overlap_agree(self):
-        said = targets.compare(self.run_with(1.0, 1.2), self.run_with(1.1, 2))
-        self.assertTrue(said.startswith("1 ratios agree"))
+        said = self.said(run_with(1.0, 1.2), run_with(1.1, 2))
+        self.assertEqual(said[-1], "1 ratios: 1 agree within their intervals, "
+                         "0 do not, 0 have no interval")
+        self.assertIn("1x (1-1.2)", said[2])
+        self.assertIn("1.1x (1.1-2)", said[2])
 
     def test_intervals_apart_do_not(self):
-        said = targets.compare(self.run_with(1.0, 1.2), self.run_with(1.3, 2))
-        self.assertTrue(said.startswith("0 ratios agree"))
-        self.assertIn("g: t to peer", said)
+        said = self.said(run_with(1.0, 1.2), run_with(1.3, 2))
+        self.assertIn(" 0 agree", said[-1])
+        self.assertIn(" 1 do not", said[-1])
+        self.assertIn("**apart**", said[2])
 
-    def test_a_ratio_without_an_interval_says_nothing(self):
-        said = targets.compare(self.run_with(1.0, None), self.run_with(5, 6))
-        self.assertTrue(said.startswith("0 ratios agree within their "
-                                        "intervals, 0 do not"))
+    def test_a_ratio_without_an_interval_is_counted(self):
+        said = self.said(run_with(1.0, None), run_with(5, 6))
+        self.assertIn(" 0 agree", said[-1])
+        self.assertIn("1 have no interval", said[-1])
+
+    def test_another_best_peer_is_two_ratios(self):
+        first, second = run_with(1.0, 1.2), run_with(1.1, 1.3, "other/x")
+        for found in (first, second):
+            found["g"]["rows"][0]["peers"] = {
+                **first["g"]["rows"][0]["peers"],
+                **second["g"]["rows"][0]["peers"]}
+        self.assertTrue(self.said(first, second)[-1].startswith(
+            "2 ratios: 2 agree"))
+
+    def test_other_sizes_are_other_ratios(self):
+        said = self.said(run_with(1.0, 1.2), run_with(1, 1.2, size="quick"))
+        self.assertIn("g: full and quick measure other sizes", said)
+        self.assertTrue(said[-1].startswith("0 ratios"))
+
+    def test_of_what_the_groups_print(self):
+        found = filled("full")
+        said = self.said(found, found)
+        self.assertRegex(said[-1], r"^\d\d+ ratios: (\d+) agree .*, 0 do not")
 
 
-class Shares(unittest.TestCase):
-    def test_shares_of_all_groups_fill_the_time(self):
-        for size in main.MINUTES:
-            names = list(groups.GROUPS)
-            share = main.shares(names, rows.Size(size), main.time.monotonic())
-            self.assertLess(share(names[0]), main.MINUTES[size] * 60 / 3)
-            self.assertAlmostEqual(share(names[-1]), main.MINUTES[size] * 60,
-                                   delta=1)
+class Time(unittest.TestCase):
+    def clock(self, passed, done, last):
+        clock = main.Clock(rows.Size("full"), 10)
+        clock.start -= passed
+        clock.done, clock.took = done, [last] * done
+        return clock
 
-    def test_each_group_has_a_weight(self):
-        for weights in groups.SECONDS.values():
-            self.assertEqual(set(weights), set(groups.GROUPS))
+    def test_no_round_begins_that_ends_late(self):
+        self.assertTrue(self.clock(1e6, 0, 0).another())
+        self.assertTrue(self.clock(400, 3, 150).another())
+        self.assertFalse(self.clock(500, 3, 150).another())
+        self.assertFalse(self.clock(100, 8, 10).another())
 
-    def test_late_groups_get_nothing_and_run_once(self):
-        share = main.shares(["heap", "proof"], rows.Size("full"), -1e9)
-        self.assertEqual(share("proof"), 0)
+    def test_who_is_late_repeats_nothing(self):
+        self.assertGreater(self.clock(100, 2, 50).retries(), 0)
+        self.assertEqual(self.clock(400, 2, 200).retries(), 0)
+
+    def test_single_groups_have_all_rounds(self):
+        clock = main.Clock(rows.Size("full"), None)
+        clock.start -= 1e9
+        clock.done, clock.took = 7, [1e9] * 7
+        self.assertTrue(clock.another())
+        self.assertGreater(clock.retries(), 0)
 
 
 class Pictures(unittest.TestCase):

@@ -2,7 +2,7 @@
 
 from peers import OPENMP, mallocs
 from rows import Group, Row, half, keys
-from run import Job, Plan, parse
+from run import Job, parse
 
 # Allocators by name, of those that everybody else is compared with.
 FEW = [m for m in mallocs(one_arena=True)
@@ -58,9 +58,7 @@ def growth(size):
             Row(f"empty loop, {n} workers", "us", f"zkrt/empty_{n}"),
         ]
     return Group("cost as sizes double, and as workers do on these cores",
-                 jobs, rows, size.of(Plan(3, 5, 100),
-                                     Plan(1, 1, 15, retries=0),
-                                     Plan(1, 1, 0, retries=0)), derived)
+                 jobs, rows, derived)
 
 
 # ---- memory ---------------------------------------------------------------
@@ -78,13 +76,14 @@ def read_sequence(text):
 
 
 def memory(size):
-    argv = [str(size.of(25, 5, 1)), str(size.of(1, 2, 16))]
+    seconds = size.of(6, 4, 1)
+    argv = [str(seconds), str(size.of(1, 2, 16))]
     few = FEW if size.name != "smoke" else FEW[:1]
-    # A shorter sequence shows the same with a decay that is as much shorter.
-    soon = size.of({}, {"ZK_ALLOC_DECAY_MS": "2000"}, {})
-    jobs = [Job("zkrt", ["memory_zkrt"] + argv, soon, read=read_sequence)]
+    # A sequence of 25 seconds shows the same with the usual decay of 10.
+    soon = {"ZK_ALLOC_DECAY_MS": str(400 * seconds)}
+    jobs = [Job("zkrt", ["memory_zkrt"] + argv, soon, read=read_sequence, every=size.seldom)]
     jobs += [Job(m.name, ["memory_malloc"] + argv, m.env, m.preload,
-                 read=read_sequence) for m in few]
+                 read=read_sequence, every=size.seldom) for m in few]
     peers = [m.name for m in few]
     rows = [Row(title, unit, f"zkrt/{metric}", keys(metric, *peers))
             for title, unit, metric in [
@@ -93,6 +92,4 @@ def memory(size):
                 ("a large proof, the first and one later", "ms", "large_ms"),
                 ("a small proof", "ms", "small_ms")]]
     return Group("a large proof, small ones for a while, a large one again",
-                 jobs, rows, size.of(Plan(1, 1, 110, retries=0),
-                                     Plan(1, 1, 20, retries=0),
-                                     Plan(1, 1, 0, retries=0)))
+                 jobs, rows, twice="")

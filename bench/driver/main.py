@@ -20,9 +20,9 @@ import run
 import targets
 import trace
 
-# All groups together end about here, whatever the machine: a group gets its share
-# of what is left.
-MINUTES = {"full": 34, "quick": 4.2}
+# All groups together end before, whatever the machine: no round begins that would
+# not. What the build took is not in it.
+MINUTES = {"full": 30, "quick": 4.5}
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -92,49 +92,87 @@ def progress(group):
     return say
 
 
-def pairs(group):
-    """The ratios that have to settle before a group may end early."""
-    found = []
-    for row in group.rows:
-        found += [(row.ours, t.reference) for t in row.targets if t.reference]
-    return found
+class Clock:
+    """
+    How a run's time is divided among its rounds. A round of the suite is one
+    of each group: what drifts within half an hour is in every interval.
+    """
+
+    def __init__(self, size, minutes):
+        self.size = size
+        self.seconds = minutes * 60 if minutes else float("inf")
+        self.start = time.monotonic()
+        self.done, self.took = 0, []
+
+    def passed(self):
+        return time.monotonic() - self.start
+
+    def retries(self):
+        """Who is behind the clock does not repeat what was disturbed."""
+        due = self.seconds * (self.done + 0.8) / self.size.rounds
+        return self.size.retries if self.passed() < due else 0
+
+    def another(self):
+        """Whether one more round would be over in time."""
+        if self.done == self.size.rounds:
+            return False
+        # What is seldom runs every second time.
+        last = self.took[-2:][0] if self.took else 0
+        return self.done == 0 or self.passed() + last < self.seconds
+
+    def over(self, began):
+        self.done += 1
+        self.took.append(self.passed() - began)
 
 
-def shares(names, size, start):
-    """How long each group may take, asked for when its turn comes."""
-    weights = groups.SECONDS[size.name]
+class Measured:
+    """A group that is being measured."""
 
-    def share(name):
-        left = MINUTES[size.name] * 60 - (time.monotonic() - start)
-        all_left = sum(weights[n] for n in names[names.index(name):])
-        return max(left, 0) * weights[name] / all_left
-    return share
+    def __init__(self, name, size, directory):
+        self.name, self.group = name, groups.GROUPS[name](size)
+        self.programs = os.path.join(directory, "bench")
+        jobs = run.again(self.group.jobs, self.group.twice)
+        self.rounds = run.Rounds(jobs, self.group.derived, self.programs)
+        self.text = ""
+
+    def another(self, order, clock):
+        say = progress(self.name)
+        self.rounds.another(order, clock.retries, say)
+        if self.rounds.count == 1:
+            self.trace(say)
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\033[K")
+
+    def trace(self, say):
+        for key, job in self.group.traced:
+            say(f"system calls of {job.contender}")
+            calls = trace.count(job, self.programs)
+            if calls is not None:
+                self.rounds.samples.put(0, key, calls)
+
+    def publish(self, results, facts):
+        samples = self.rounds.samples
+        judged = [report.judge(row, samples) for row in self.group.rows]
+        seconds = round(self.rounds.seconds)
+        self.text = report.publish(results, self.name, self.group.words,
+                                   judged, samples, self.rounds.count,
+                                   {**facts, "seconds": seconds})
 
 
-def measure(name, size, directory, results, order, facts, share):
-    group = groups.GROUPS[name](size)
-    if share is not None:
-        group.plan.share = share(name)
-    say = progress(name)
-    start = time.monotonic()
-    programs = os.path.join(directory, "bench")
-    samples = run.run(group.jobs, group.derived, pairs(group), group.plan,
-                      programs, order, say)
-    for key, job in group.traced:
-        say(f"system calls of {job.contender}")
-        calls = trace.count(job, programs)
-        if calls is not None:
-            samples.put(0, key, calls)
-    say("done")
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\033[K")
-    judged = [report.judge(row, samples) for row in group.rows]
-    took = time.monotonic() - start
-    text = report.publish(results, name, group.words, judged, samples,
-                          {**facts, "seconds": round(took)})
-    print(text)
-    print(f"({took:.0f} s)\n", flush=True)
-    return samples
+def measure(measured, clock, order, results, facts):
+    """All rounds, each with the groups in an order of its own."""
+    while clock.another():
+        began = clock.passed()
+        for each in order.sample(measured, len(measured)):
+            each.another(order, clock)
+        clock.over(began)
+        for each in measured:
+            each.publish(results, facts)
+        print(f"bench: round {clock.done} of {clock.size.rounds}, "
+              f"{clock.passed() / 60:.1f} minutes", flush=True)
+    print()
+    for each in measured:
+        print(f"{each.text}\n({each.rounds.seconds:.0f} s)\n", flush=True)
 
 
 def say_targets(directory, names):
@@ -190,14 +228,11 @@ def main():
 
     order = random.Random(seed)
     names = chosen.groups or list(groups.GROUPS)
-    share = None
-    if not chosen.groups and size.name in MINUTES:
-        share = shares(names, size, start)
-    failed = False
-    for name in names:
-        samples = measure(name, size, directory, chosen.out, order, facts,
-                          share)
-        failed = failed or any("status" in f for f in samples.failures)
+    minutes = None if chosen.groups else MINUTES.get(size.name)
+    measured = [Measured(name, size, directory) for name in names]
+    measure(measured, Clock(size, minutes), order, chosen.out, facts)
+    failed = any("status" in f for each in measured
+                 for f in each.rounds.samples.failures)
     if size.name == "smoke":
         print("smoke run: the figures mean nothing")
     else:

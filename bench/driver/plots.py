@@ -23,7 +23,7 @@ BARS = [
     ("tasks", ["fib, 1", "fib, 2", "queens, 2", "unbalanced tree, 2"]),
     ("loops", ["split", "1e6", "irregular"]),
     ("barrier", ["everybody meets"]),
-    ("idle", ["submit, hot", "submit after 10 ms, median", "idle for 2 s"]),
+    ("idle", ["submit, hot", "submit after 10 ms, median", "idle for a second"]),
     ("kernels", ["transform of 2^20: gain of 2", "64 columns extended: gain of 2",
                  "Merkle tree: gain of 2", "shape of an MSM: gain of 2",
                  "sumcheck: gain of 2", "bit reversal of 2^22: gain of 2"]),

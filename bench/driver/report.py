@@ -4,6 +4,7 @@ import json
 import os
 from statistics import median
 
+import run
 import stats
 
 
@@ -41,23 +42,34 @@ def judge(row, samples):
         "title": row.title, "unit": row.unit, "ours": row.ours,
         "median": median(ours) if ours else None,
         "spread": stats.spread(ours), "rounds": len(ours),
-        "contenders": {}, "best_peer": None, "targets": [],
+        "contenders": {}, "peers": {}, "best_peer": None, "itself": None,
+        "targets": [],
     }
     for key in [row.ours] + row.peers + row.limits:
         v = samples.known(key)
         if v:
             found["contenders"][contender(key)] = {
                 "key": key, "median": median(v), "spread": stats.spread(v)}
-    peer = best_peer(row, samples)
-    if peer and ours:
-        r = stats.ratio(samples.get(row.ours), samples.get(peer))
+    for key in row.peers:
+        r = judge_ratio(row.ours, key, samples)
         if r:
-            found["best_peer"] = {"key": peer, "median":
-                                  median(samples.known(peer)),
-                                  "ratio": r[0], "low": r[1], "high": r[2]}
+            found["peers"][contender(key)] = r
+    found["best_peer"] = found["peers"].get(
+        contender(best_peer(row, samples) or "/"))
+    name, metric = row.ours.split("/")
+    found["itself"] = judge_ratio(row.ours, f"{name}{run.AGAIN}/{metric}",
+                                  samples)
     for target in row.targets:
         found["targets"].append(judge_target(row, target, samples))
     return found
+
+
+def judge_ratio(ours, key, samples):
+    r = stats.ratio(samples.get(ours), samples.get(key))
+    if r is None:
+        return None
+    return {"key": key, "median": median(samples.known(key)), "ratio": r[0],
+            "low": r[1], "high": r[2]}
 
 
 def judge_target(row, target, samples):
@@ -110,6 +122,19 @@ def interval(r):
     return f"{number(r['ratio'])}x ({number(r['low'])}-{number(r['high'])})"
 
 
+def itself(judged):
+    """How many intervals of zkrt's ratio to itself have 1 in them."""
+    known = [r["itself"] for r in judged
+             if r["itself"] and r["itself"]["high"] != float("inf")]
+    if not known:
+        return ""
+    right = sum(r["low"] <= 1 <= r["high"] for r in known)
+    middle = median(max(r["high"], 1 / r["low"]) if r["low"] > 0 else
+                    float("inf") for r in known)
+    return (f"zkrt to itself: 1 is in {right} of {len(known)} intervals; half "
+            f"of them reach less than {number(middle)} times away.\n")
+
+
 def headline(row):
     return f"{row['title']}, {row['unit']}" if row["unit"] else row["title"]
 
@@ -145,6 +170,7 @@ def tables(judged):
                 f"{contender(peer['key'])} {number(peer['median'])}"
                 if peer and i == 0 else "",
                 interval(peer) if peer and i == 0 else "",
+                interval(row["itself"]) if row["itself"] and i == 0 else "",
                 target["text"] if target else "",
                 verdict(target) if target else "",
             ])
@@ -155,8 +181,8 @@ def tables(judged):
               [number(row["contenders"][n]["median"])
                if n in row["contenders"] else "" for n in names]
               for row in judged]
-    return (table(["what", "zkrt", "spread", "best peer", "ratio", "target",
-                   "verdict"], first),
+    return (table(["what", "zkrt", "spread", "best peer", "ratio", "to itself",
+                   "target", "verdict"], first),
             table(["median of each contender"] + names, second))
 
 
@@ -169,7 +195,7 @@ def plain(value):
     return None if value == float("inf") else value
 
 
-def publish(directory, group, words, judged, samples, facts):
+def publish(directory, group, words, judged, samples, rounds, facts):
     """Writes GROUP.json and GROUP.md, and returns the text of the latter."""
     os.makedirs(directory, exist_ok=True)
     with open(os.path.join(directory, group + ".json"), "w",
@@ -182,10 +208,10 @@ def publish(directory, group, words, judged, samples, facts):
                   f, indent=1, allow_nan=False)
         f.write("\n")
     ratios, everybody = tables(judged)
-    rounds = max([len(v) for v in samples.values.values()], default=0)
     text = (f"## {group}: {words}\n\n{ratios}\n\n{everybody}\n\n"
             f"{rounds} rounds, {samples.taken} samples, "
-            f"{samples.disturbed} of them while others used the machine.\n")
+            f"{samples.disturbed} of them while others used the machine.\n"
+            f"{itself(judged)}")
     for failure in samples.failures:
         text += f"\nNot measured: {failure}\n"
     with open(os.path.join(directory, group + ".md"), "w",

@@ -9,8 +9,6 @@ arithmetic.
 
 from dataclasses import dataclass, field
 
-from run import Plan
-
 
 @dataclass
 class Target:
@@ -35,9 +33,9 @@ class Group:
     words: str
     jobs: list
     rows: list
-    plan: Plan
     derived: list = field(default_factory=list)  # (key, function, input...)
     traced: list = field(default_factory=list)  # (key, job) for strace
+    twice: str = "zkrt"  # who is compared with itself, too
 
 
 @dataclass
@@ -48,9 +46,19 @@ class Size:
     def of(self, full, quick, smoke):
         return {"full": full, "quick": quick, "smoke": smoke}[self.name]
 
-    def plan(self, seconds):
-        return self.of(Plan(7, 21, seconds), Plan(3, 3, 45, retries=1),
-                       Plan(1, 1, 0, retries=0))
+    @property
+    def rounds(self):
+        """8 are the least that have an interval without an assumption."""
+        return self.of(8, 3, 1)
+
+    @property
+    def seldom(self):
+        """What takes long runs in each second round: 4 have an interval, too."""
+        return self.of(2, 3, 1)
+
+    @property
+    def retries(self):
+        return self.of(2, 1, 0)
 
 
 def keys(metric, *contenders):

@@ -1,6 +1,6 @@
 """
 Runs the measured programs: all contenders of a group in each round, in an
-order drawn anew, until the ratios are known well enough.
+order drawn anew, each as a process of its own.
 """
 
 import functools
@@ -11,18 +11,15 @@ import shutil
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass, field
-
-import stats
+from dataclasses import dataclass, field, replace
 
 # What would change a contender behind our back.
 FOREIGN = re.compile(r"^(ZK_|OMP_|GOMP_|KMP_|LIBOMP_|TBB_|MALLOC_|MIMALLOC_"
                      r"|TCMALLOC_|GLIBC_TUNABLES$|LD_PRELOAD$)")
 
 # A sample during which others used more than this share of all cores is
-# repeated, as often as RETRIES says, and the least disturbed one counts.
+# repeated while there is time, and the least disturbed one counts.
 DISTURBED = 0.05
-RETRIES = 3
 
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -42,17 +39,7 @@ class Job:
     read: object = None  # makes {metric: value} of what it prints
     peak: str = ""  # the metric for the most memory it had, in MiB
     test: str = ""  # what is compared with each other has the same
-    turns: int = 1  # times in a round, each of them a sample
-
-
-@dataclass
-class Plan:
-    """How often a group runs."""
-    rounds_min: int
-    rounds_max: int
-    seconds: int  # no further round begins after so long
-    retries: int = RETRIES
-    share: float = None  # beside others: no round begins that ends later
+    every: int = 1  # it runs in each so-manieth round
 
 
 class Failed(Exception):
@@ -174,6 +161,8 @@ class Samples:
     def add(self, index, contender, metrics):
         for metric, value in metrics.items():
             if "/" in metric:
+                if contender.endswith(AGAIN):
+                    continue  # it is the other one's
                 key = metric
             elif "@" in metric:
                 metric, variant = metric.split("@")
@@ -204,9 +193,9 @@ def derive(samples, derived):
 
 def in_order(jobs, draw):
     """
-    One round, as pairs of turn and job. Contenders of one test take turns, so
-    that what is compared is measured within seconds of each other: a neighbour
-    on the same processor slows both, or none.
+    One round. Contenders of one test follow each other, so that what is
+    compared is measured within seconds: a neighbour on the same processor slows
+    both, or none.
     """
     tests = {}
     for job in jobs:
@@ -214,57 +203,55 @@ def in_order(jobs, draw):
     names = list(tests)
     draw.shuffle(names)
     for name in names:
-        for turn in range(max(job.turns for job in tests[name])):
-            draw.shuffle(tests[name])
-            for job in tests[name]:
-                if turn < job.turns:
-                    yield turn, job
+        draw.shuffle(tests[name])
+        yield from tests[name]
 
 
-def settled(samples, pairs, share):
-    return all(stats.narrow(stats.ratio(samples.get(a), samples.get(b)), share)
-               for a, b in pairs)
+AGAIN = " again"
 
 
-def run(jobs, derived, pairs, plan, directory, draw, say):
-    """All rounds of a group. `pairs` are the ratios that must settle."""
-    samples = Samples()
-    start = time.monotonic()
-    runnable = []
-    for job in jobs:
-        reason = available(job, directory)
-        if reason is None:
-            runnable.append(job)
-        elif reason not in samples.failures:
-            samples.failures.append(reason)
-    for index in range(plan.rounds_max):
-        order = list(in_order(runnable, draw))
-        for at, (turn, job) in enumerate(order):
-            if job not in runnable:
-                continue
-            say(f"round {index + 1}, {at + 1} of {len(order)}: "
+def again(jobs, contender):
+    """
+    The jobs, and those of one contender a second time under a name of its own:
+    its ratio to itself shows what the suite can tell apart.
+    """
+    return jobs + [replace(job, contender=contender + AGAIN) for job in jobs
+                   if job.contender == contender]
+
+
+class Rounds:
+    """The rounds of one group so far."""
+
+    def __init__(self, jobs, derived, directory):
+        self.samples = Samples()
+        self.derived, self.directory = derived, directory
+        self.count, self.seconds = 0, 0.0
+        self.runnable = []
+        for job in jobs:
+            reason = available(job, directory)
+            if reason is None:
+                self.runnable.append(job)
+            elif reason not in self.samples.failures:
+                self.samples.failures.append(reason)
+
+    def another(self, draw, retries, say):
+        """One more; `retries` says how often now, asked for at each job."""
+        start = time.monotonic()
+        order = list(in_order([job for job in self.runnable
+                               if self.count % job.every == 0], draw))
+        for at, job in enumerate(order):
+            say(f"round {self.count + 1}, {at + 1} of {len(order)}: "
                 f"{job.contender}")
             try:
-                late = time.monotonic() - start > min(
-                    plan.seconds, plan.share or plan.seconds)
-                metrics, others = least_disturbed(
-                    job, directory, 0 if late else plan.retries)
+                metrics, others = least_disturbed(job, self.directory,
+                                                  retries())
             except Failed as failure:
-                samples.failures.append(str(failure))
-                runnable.remove(job)
+                self.samples.failures.append(str(failure))
+                self.runnable.remove(job)
                 continue
-            samples.taken += 1
-            samples.disturbed += others > DISTURBED
-            samples.add(index * job.turns + turn, job.contender, metrics)
-        derive(samples, derived)
-        took = time.monotonic() - start
-        if (plan.share is not None and
-                took * (index + 2) / (index + 1) > plan.share):
-            break
-        if index + 1 < plan.rounds_min:
-            continue
-        if time.monotonic() - start > plan.seconds:
-            break
-        if settled(samples, pairs, 0.03):
-            break
-    return samples
+            self.samples.taken += 1
+            self.samples.disturbed += others > DISTURBED
+            self.samples.add(self.count, job.contender, metrics)
+        derive(self.samples, self.derived)
+        self.count += 1
+        self.seconds += time.monotonic() - start

@@ -2,13 +2,13 @@
 
 from peers import OPENMP
 from rows import Group, Row, Target, half, keys
-from run import Job, Plan
+from run import Job
 
 # ---- tasks ----------------------------------------------------------------
 
 
 def tasks(size):
-    repeats = str(size.of(5, 3, 1))
+    repeats = str(size.of(3, 2, 1))
     queens = str(size.of(11, 10, 7))
     tree = size.of("full", "full", "small")
     numbers = {"serial": size.of(34, 32, 20), "twice": size.of(34, 32, 20),
@@ -59,14 +59,14 @@ def tasks(size):
         derived.append((f"{name}/fib_gain", lambda a, b: a / b,
                         f"{name}/fib_1", f"{name}/fib_2"))
     return Group("one task for each call, no cutoff", jobs, rows,
-                 size.plan(180), derived)
+                 derived)
 
 
 # ---- loops ----------------------------------------------------------------
 
 
 def loops(size):
-    samples = str(size.of(15, 7, 1))
+    samples = str(size.of(7, 3, 1))
     jobs = [
         Job("serial", ["loops_serial", samples]),
         Job("zkrt", ["loops_zkrt", samples]),
@@ -98,7 +98,7 @@ def loops(size):
     derived = [(f"ideal/{m}", half, f"serial/{m}")
                for m in ("split", "tiny", "irregular")]
     return Group("dividing a loop among two threads", jobs, rows,
-                 size.plan(180), derived)
+                 derived)
 
 
 # ---- barrier --------------------------------------------------------------
@@ -113,7 +113,7 @@ def barrier(size):
              "libomp barrier/barrier_4"),
             (8, 7, 7 / 6.8, "<= 1.03x libomp barrier",
              "libomp barrier/barrier_8")]:
-        many = size.of(200000, 50000, 300) // (1 if n == 2 else 20)
+        many = size.of(100000, 50000, 300) // (1 if n == 2 else 20)
         argv = [str(n), str(many)]
         jobs += [
             Job("zkrt", ["barrier_zkrt"] + argv, test=argv[0]),
@@ -141,14 +141,14 @@ def barrier(size):
             derived.append((f"{name} barrier/barrier_{n}", lambda x: x,
                             f"{name}/barrier_{n}"))
     return Group("the shortest parallel region on two cores", jobs, rows,
-                 size.plan(120), derived)
+                 derived)
 
 
 # ---- idle -----------------------------------------------------------------
 
 
 def idle(size):
-    how_long = [str(size.of(200, 50, 10)), str(size.of(2000, 2000, 20))]
+    how_long = [str(size.of(40, 30, 10)), str(size.of(1000, 500, 20))]
     jobs = [
         Job("zkrt", ["idle_zkrt"] + how_long),
         Job("libgomp", ["idle_libgomp"] + how_long, OPENMP),
@@ -166,9 +166,7 @@ def idle(size):
         Row("submit after 10 ms, 90th percentile", "us",
             "zkrt/submit_rested_p90", keys("submit_rested_p90", *peers),
             targets=[Target("< 80 us", 80)]),
-        Row("idle for 2 s", "% of a core", "zkrt/idle_cpu",
+        Row("idle for a second", "% of a core", "zkrt/idle_cpu",
             keys("idle_cpu", *peers), targets=[Target("<= 0.1 %", 0.1)]),
     ]
-    return Group("workers that have nothing to do", jobs, rows,
-                 size.of(Plan(5, 9, 120), Plan(2, 2, 20, retries=1),
-                         Plan(1, 1, 0, retries=0)))
+    return Group("workers that have nothing to do", jobs, rows)

@@ -57,7 +57,7 @@ TARGETS = [
     ("submit: 1.5 us hot", [("idle", "submit, hot")]),
     ("submit after 10 ms: 60 us, 90 % below 80",
      [("idle", "submit after 10 ms")]),
-    ("idle: 0.1 % of a core", [("idle", "idle for 2 s")]),
+    ("idle: 0.1 % of a core", [("idle", "idle for a second")]),
     ("the same program on libgomp's team: 1.2x",
      [("stark", "warm proof on libgomp's team")]),
 ]
@@ -149,36 +149,68 @@ def worst(found):
 # ---- two runs ---------------------------------------------------------------
 
 
-def ratios(row):
-    """{name: (low, high)} of every ratio of a row that has an interval."""
-    found = {}
-    best = row["best_peer"]
-    if best and best["high"] is not None:
-        found[f"to {best['key'].split('/')[0]}"] = best["low"], best["high"]
+def pairs(row, other):
+    """
+    (what, ours, theirs) of every ratio that one of two runs printed in a row. The
+    best peer may be another one in each: both are compared in both.
+    """
+    found = []
+    for best in (row["best_peer"], other["best_peer"]):
+        name = report.contender(best["key"]) if best else None
+        if name and f"to {name}" not in [what for what, _, _ in found]:
+            found.append((f"to {name}", row["peers"].get(name),
+                          other["peers"].get(name)))
+    theirs = {t["text"]: t for t in other["targets"]}
     for target in row["targets"]:
-        if target.get("high") is not None:
-            found[target["text"]] = target["low"], target["high"]
+        if "ratio" in target:
+            found.append((target["text"], target, theirs.get(target["text"])))
     return found
 
 
+def bounded(ratio):
+    """Whether it has an interval: JSON has no infinity, but None."""
+    return (ratio is not None and ratio.get("high") is not None and
+            ratio["high"] != float("inf"))
+
+
+def said(ratio):
+    if ratio is None or ratio["ratio"] is None:
+        return "-"
+    text = f"{report.number(ratio['ratio'])}x"
+    if bounded(ratio):
+        text += (f" ({report.number(ratio['low'])}-"
+                 f"{report.number(ratio['high'])})")
+    return text
+
+
+def agreement(ours, theirs):
+    if not bounded(ours) or not bounded(theirs):
+        return "no interval"
+    if ours["low"] <= theirs["high"] and theirs["low"] <= ours["high"]:
+        return "agree"
+    return "**apart**"
+
+
 def compare(first, second):
-    """Whether the intervals of two runs overlap, ratio by ratio."""
-    agreed, apart = 0, []
+    """Every ratio of two runs: both intervals, and whether they overlap."""
+    lines, others = [], []
     for name in first:
-        others = {r["title"]: r for r in second.get(name, {}).get("rows", [])}
+        if name not in second:
+            continue
+        if first[name]["size"] != second[name]["size"]:
+            others.append(f"{name}: {first[name]['size']} and "
+                          f"{second[name]['size']} measure other sizes")
+            continue
+        rows = {r["title"]: r for r in second[name]["rows"]}
         for row in first[name]["rows"]:
-            theirs = ratios(others.get(row["title"],
-                                       {"best_peer": None, "targets": []}))
-            for what, (low, high) in ratios(row).items():
-                if what not in theirs:
-                    continue
-                if low <= theirs[what][1] and theirs[what][0] <= high:
-                    agreed += 1
-                else:
-                    apart.append(
-                        f"  {name}: {row['title']} {what}: "
-                        f"{report.number(low)}-{report.number(high)}, then "
-                        f"{report.number(theirs[what][0])}-"
-                        f"{report.number(theirs[what][1])}")
-    return "\n".join([f"{agreed} ratios agree within their intervals, "
-                      f"{len(apart)} do not"] + apart)
+            if row["title"] not in rows:
+                continue
+            for what, ours, theirs in pairs(row, rows[row["title"]]):
+                lines.append([name, row["title"], what, said(ours),
+                              said(theirs), agreement(ours, theirs)])
+    text = report.table(["group", "row", "ratio", "first", "second", ""], lines)
+    verdicts = [line[-1] for line in lines]
+    counts = (f"{len(lines)} ratios: {verdicts.count('agree')} agree within "
+              f"their intervals, {verdicts.count('**apart**')} do not, "
+              f"{verdicts.count('no interval')} have no interval")
+    return "\n".join([text, ""] + others + [counts])
