@@ -86,6 +86,14 @@ test_scaled(unsigned n)
     return n / divisor != 0 ? n / divisor : 1;
 }
 
+/* A number of workers for this build: under Valgrind those that search take turns
+ * with the one that has work, so that many of them are all that would run. */
+static inline unsigned
+test_workers(unsigned n)
+{
+    return TEST_VALGRIND && n > 4 ? 4 : n;
+}
+
 #define KIB ((size_t)1 << 10)
 #define MIB ((size_t)1 << 20)
 #define GIB ((size_t)1 << 30)

@@ -249,7 +249,9 @@ test_what_was_forked_before_a_lock_never_runs_under_it(void **state)
         assert_false(l.deadlocks);
         assert_int_equal(l.n, 2 * rounds);
         leave(lane);
+        pthread_mutex_destroy(&l.lock);
     }
+    pthread_mutexattr_destroy(&attr);
 }
 
 int

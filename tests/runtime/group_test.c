@@ -54,7 +54,7 @@ test_every_task_runs_once_for_any_number_of_workers(void **state)
 
     (void)state;
     for (size_t w = 0; w < sizeof workers / sizeof *workers; w++) {
-        zk_runtime_t *lane = rt_lane(workers[w], 4);
+        zk_runtime_t *lane = rt_lane(test_workers(workers[w]), 4);
         zk_group_t g = ZK_GROUP_INIT;
         struct tally t = {.ran = 0};
 
@@ -273,7 +273,7 @@ test_groups_nest_in_the_tasks_of_groups(void **state)
 
     (void)state;
     for (size_t w = 0; w < sizeof workers / sizeof *workers; w++) {
-        zk_runtime_t *lane = rt_lane(workers[w], 2);
+        zk_runtime_t *lane = rt_lane(test_workers(workers[w]), 2);
         struct fib f = {.n = TEST_SANITIZED ? 15 : 20};
 
         assert_int_equal(zk_runtime_enter(lane), ZK_OK);
