@@ -71,10 +71,10 @@ struct shares {
     size_t grain;
     unsigned count;   /* at most one for each member */
     unsigned members; /* workers that the loop is meant for */
-    unsigned caller;  /* its slot; from outside 0, which it gets if it is free */
-    uint64_t begun;   /* when, where shares have homes */
-    bool homes;       /* shares have one */
-    bool placed;      /* members are those of the node */
+    unsigned caller; /* its slot; from outside 0, which it gets if it is free */
+    uint64_t begun;  /* when, where shares have homes */
+    bool homes;      /* shares have one */
+    bool placed;     /* members are those of the node */
     unsigned node;
     unsigned most;           /* Q3 */
     _Atomic unsigned inside; /* who has come in so far, with a place */

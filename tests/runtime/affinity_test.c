@@ -90,9 +90,8 @@ static zk_err_t
 loop_with_affinity(zk_range_fn body, void *arg)
 {
     forget();
-    return zk_parallel_for_ex(NULL, 0, N,
-                              ZK_LOOP_OPTIONS(.grain = PIECE, .affinity = 1),
-                              body, arg);
+    return zk_parallel_for_ex(
+        NULL, 0, N, ZK_LOOP_OPTIONS(.grain = PIECE, .affinity = 1), body, arg);
 }
 
 /* Workers of the node *arg begin when the other node's shares are done. */
