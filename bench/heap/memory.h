@@ -1,7 +1,7 @@
 /*
  * memory.h - the malloc family under test, by another name.
  *
- * Owns:   the seam: heap.c is built once for each of
+ * Owns:   the seam: the tests are built once for each of
  *
  *             (nothing)      malloc as the process has it, or as preloaded
  *             BENCH_ZKRT     zk_malloc() outside of any phase: zkrt's heap
@@ -36,11 +36,11 @@
 
 #ifdef BENCH_PHASE
 
-static zk_runtime_t *lane;
-
 static inline void
 memory_open(void)
 {
+    zk_runtime_t *lane;
+
     must(zk_runtime_open(&lane, ZK_OPTIONS(.workers = 2, .min_bytes = 1)),
          "open");
     must(zk_runtime_enter(lane), "enter");
@@ -59,6 +59,7 @@ static inline void
 memory_close(void)
 {
     zk_runtime_stats_t stats = {.size = sizeof stats};
+    zk_runtime_t *lane = zk_runtime_current();
 
     must(zk_phase_end(), "end");
     must(zk_runtime_stats(lane, &stats), "stats");
