@@ -115,6 +115,7 @@ zk_join(zk_fork_t fork)
                          0))
         return zk__join_slow(fork.at, fork.fn, fork.arg);
     forks->next = fork.at;
+    /* Where this is NULL, fork.at->fn was. NOLINTNEXTLINE(*-core.CallAndMessage) */
     return fork.fn(fork.arg);
 }
 

@@ -201,13 +201,12 @@ static void
 test_no_function_is_an_error_at_the_join(void **state)
 {
     zk_runtime_t *lane = enter(2);
-    zk_task_fn volatile nothing = NULL; /* as if it came from elsewhere */
     _Atomic unsigned n = 0;
     zk_fork_t a, b, c;
 
     (void)state;
     a = zk_fork(add_one, &n);
-    b = zk_fork(nothing, &n);
+    b = zk_fork(NULL, &n);
     c = zk_fork(add_one, &n);
     assert_int_equal(zk_join(c), 0);
     assert_int_equal(zk_join(b), ZK_EINVAL);
