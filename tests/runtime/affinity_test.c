@@ -7,9 +7,7 @@
  */
 #include "runtime/shares.h"
 
-#include "runtime/lane.h"
-
-#include "tests/runtime/rt.h"
+#include "tests/runtime/two_nodes.h"
 
 enum { N = 1000, WORKERS = 4, PIECE = 10 };
 
@@ -61,29 +59,8 @@ at_home(void)
 static zk_runtime_t *
 open_entered(void)
 {
-    zk_runtime_t *lane = NULL;
-
     zk__shares_patience = 100000000;
-    if (zk_runtime_open(&lane, ZK_OPTIONS(.slab_bytes = 4 * MIB)) != ZK_OK ||
-        zk_runtime_enter(lane) != ZK_OK)
-        return NULL;
-    return lane;
-}
-
-static void
-close_entered(zk_runtime_t *lane)
-{
-    assert_int_equal(zk_runtime_leave(), ZK_OK);
-    assert_int_equal(zk_runtime_close(lane), ZK_OK);
-}
-
-/* Who has done the last piece of a loop may not have left it yet. */
-static void
-await_idle(const zk_runtime_t *lane)
-{
-    for (unsigned i = 1; i < lane->nworkers; i++)
-        while (zk_load_acquire(&lane->slots[i].root) != 0)
-            usleep(20);
+    return two_nodes_enter();
 }
 
 static zk_err_t
@@ -118,11 +95,11 @@ test_workers_of_another_node_that_are_late_are_given_time(void **state)
     for (unsigned i = 0; i < rounds; i++) {
         unsigned late = i % 2;
 
-        await_idle(lane);
+        two_nodes_await_idle(lane);
         assert_int_equal(loop_with_affinity(begin_late, &late), ZK_OK);
         assert_int_equal(at_home(), N);
     }
-    close_entered(lane);
+    two_nodes_close(lane);
 }
 
 /* ---- nobody waits in vain ------------------------------------------------- */
@@ -165,7 +142,7 @@ test_workers_that_are_busy_elsewhere_are_not_waited_for(void **state)
     zk_store_release(&over, 1u);
     assert_int_equal(zk_sync(&group), ZK_OK);
     assert_int_equal(ran, N);
-    close_entered(lane);
+    two_nodes_close(lane);
 }
 
 /* Node 0 fails when the others are through and wait for it. */
@@ -188,12 +165,12 @@ test_an_error_ends_the_wait(void **state)
     (void)state;
     assert_non_null(lane);
     for (unsigned i = 0; i < rounds; i++) {
-        await_idle(lane);
+        two_nodes_await_idle(lane);
         assert_int_equal(loop_with_affinity(fail_late, NULL), 44);
         assert_int_equal(zk_load_relaxed(&seen.done[1]), N / 2);
         assert_true(zk_load_relaxed(&seen.done[0]) <= 2 * PIECE);
     }
-    close_entered(lane);
+    two_nodes_close(lane);
 }
 
 int
@@ -207,8 +184,6 @@ main(void)
         cmocka_unit_test(test_an_error_ends_the_wait),
     };
 
-    test_clean_environment();
-    setenv("ZK_TOPOLOGY", "package:2 [numa] core:2 pu:1", 1);
-    rt_begin();
+    two_nodes_begin();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

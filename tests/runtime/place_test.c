@@ -5,9 +5,7 @@
  */
 #include "runtime/shares.h"
 
-#include "runtime/lane.h"
-
-#include "tests/runtime/rt.h"
+#include "tests/runtime/two_nodes.h"
 
 enum { N = 1000, WORKERS = 4, PIECE = 10 };
 
@@ -74,29 +72,8 @@ loop_on_node(unsigned node, unsigned most, zk_range_fn fn)
 static zk_runtime_t *
 open_entered(uint64_t grace_ns)
 {
-    zk_runtime_t *lane = NULL;
-
     zk__shares_grace_ns = grace_ns;
-    if (zk_runtime_open(&lane, ZK_OPTIONS(.slab_bytes = 4 * MIB)) != ZK_OK ||
-        zk_runtime_enter(lane) != ZK_OK)
-        return NULL;
-    return lane;
-}
-
-static void
-close_entered(zk_runtime_t *lane)
-{
-    assert_int_equal(zk_runtime_leave(), ZK_OK);
-    assert_int_equal(zk_runtime_close(lane), ZK_OK);
-}
-
-/* Who has done the last piece of a loop may not have left it yet. */
-static void
-await_idle(const zk_runtime_t *lane)
-{
-    for (unsigned i = 1; i < lane->nworkers; i++)
-        while (zk_load_acquire(&lane->slots[i].root) != 0)
-            usleep(20);
+    return two_nodes_enter();
 }
 
 /* As long as workers of the node may come nobody else does a piece: here patience
@@ -113,14 +90,14 @@ test_a_loop_runs_on_the_idle_workers_of_its_place(void **state)
     for (unsigned i = 0; i < rounds; i++) {
         unsigned most = i / 2 % 3, node = (i + 1) % 2;
 
-        await_idle(lane);
+        two_nodes_await_idle(lane);
         assert_int_equal(loop_on_node(node, most, body), ZK_OK);
         assert_true(each_ran_once());
         assert_int_equal(iterations_of(node), N);
         if (most != 0)
             assert_true(zk_load_relaxed(&seen.most) <= most);
     }
-    close_entered(lane);
+    two_nodes_close(lane);
 }
 
 /* The same share to the same slot: the first piece of each waits for the others. */
@@ -145,14 +122,14 @@ test_each_worker_of_a_place_begins_with_its_own_share(void **state)
     (void)state;
     assert_non_null(lane);
     for (unsigned i = 0; i < rounds; i++) {
-        await_idle(lane);
+        two_nodes_await_idle(lane);
         zk_store_relaxed(&met, 0u);
         assert_int_equal(loop_on_node(1, 0, meet), ZK_OK);
         assert_true(each_ran_once());
         assert_int_equal(zk_load_relaxed(&seen.slot[0]), 2);
         assert_int_equal(zk_load_relaxed(&seen.slot[N / 2]), 3);
     }
-    close_entered(lane);
+    two_nodes_close(lane);
 }
 
 /* The workers of node 1 are inside of another loop, which waits for this one. */
@@ -198,7 +175,7 @@ test_a_place_whose_workers_wait_for_the_loop_is_no_deadlock(void **state)
     assert_int_equal(nested.err, ZK_OK);
     assert_true(nested.complete);
     assert_int_equal(nested.helped, N);
-    close_entered(lane);
+    two_nodes_close(lane);
 }
 
 /* Nobody waits: all that is promised is that it ends, and ran once. */
@@ -218,7 +195,7 @@ test_a_place_is_a_wish_and_the_loop_is_done_once(void **state)
         if (most != 0)
             assert_true(zk_load_relaxed(&seen.most) <= most);
     }
-    close_entered(lane);
+    two_nodes_close(lane);
 }
 
 static int
@@ -238,7 +215,7 @@ test_errors_come_back_from_a_place(void **state)
     assert_non_null(lane);
     for (unsigned i = 0; i < rounds; i++)
         assert_int_equal(loop_on_node(i % 2, i % 3, fail_at_500), 44);
-    close_entered(lane);
+    two_nodes_close(lane);
 }
 
 int
@@ -253,8 +230,6 @@ main(void)
         cmocka_unit_test(test_errors_come_back_from_a_place),
     };
 
-    test_clean_environment();
-    setenv("ZK_TOPOLOGY", "package:2 [numa] core:2 pu:1", 1);
-    rt_begin();
+    two_nodes_begin();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
